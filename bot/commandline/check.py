@@ -1,0 +1,123 @@
+"""``watchstander check``: everything that is wrong with a set-up, each with its place and mend."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from bot.commandline.options import config_option
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
+
+
+def add(commands: Any) -> None:
+    """Declare the sub-command."""
+    parser = commands.add_parser("check", help="tell everything that is wrong with a configuration")
+    config_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one problem a line and give 1, or "no problems" and 0."""
+    import asyncio
+
+    from bot.commandline.opening import settings_from
+    from bot.commandline.output import Failure, remark, result, results
+
+    try:
+        settings = settings_from(args.config)
+    except Failure as failure:
+        results(failure.lines)
+        return 1
+    problems = asyncio.run(problems_of(settings))
+    remark(*(f"note: {line}" for line in remarks_on(settings)))
+    if problems:
+        results(problems)
+        return 1
+    result("no problems")
+    return 0
+
+
+async def problems_of(settings: Settings) -> list[str]:
+    """What is wrong behind the configuration: its files and its database. Changes nothing."""
+    return [*_tables(settings), *_model(settings), *_audit(settings), *await _database(settings)]
+
+
+def remarks_on(settings: Settings) -> list[str]:
+    """What works, but may not be meant."""
+    from storage.people import Role
+
+    remarks = []
+    if not any(room.approvals for room in settings.rooms):
+        remarks.append("no [[room]] has approvals = true: escalations reach people on call only")
+    if not any(person.role is Role.ADMIN for person in settings.people):
+        remarks.append("no [[person]] has role ADMIN: nobody can approve CRITICAL actions")
+    if not settings.rooms:
+        remarks.append("no [[room]] is listed: people can talk to the bot in direct messages only")
+    return remarks
+
+
+def _tables(settings: Settings) -> list[str]:
+    """The inventory, the way to its hosts, the risk table and the scripts."""
+    from engine.actions.scripts import Scripts
+    from engine.execution.ssh import setup_problems
+    from engine.inventory import Inventory, InventoryError, load_inventory
+    from engine.risk import PolicyError, load_policy
+
+    problems: list[str] = []
+    inventory = Inventory({}, {}, {})
+    try:
+        inventory = load_inventory(settings.inventory.file)
+    except InventoryError as error:
+        problems += error.problems
+    try:
+        load_policy(settings.policy.file)
+    except PolicyError as error:
+        problems += error.problems
+    problems += Scripts(settings.plan.scripts).problems()
+    place = f"{settings.path.name}: [ssh]"
+    return problems + [f"{place} {p}" for p in setup_problems(settings.ssh, inventory)]
+
+
+def _model(settings: Settings) -> list[str]:
+    model = settings.model.path
+    if model is None or model.is_file():
+        return []
+    place = f"{settings.path.name}: [model] path"
+    return [f"{place}: {model}: no such file; mend the path, or remove it to read words by rules"]
+
+
+def _audit(settings: Settings) -> list[str]:
+    from engine.audit import CannotSign, load_key
+
+    if not settings.audit.key_file.exists():
+        return []
+    try:
+        load_key(settings.audit.key_file)
+    except CannotSign as error:
+        return [f"{settings.path.name}: [audit] key_file: {error.finding.detail}"]
+    return []
+
+
+async def _database(settings: Settings) -> list[str]:
+    from storage import migrate
+    from storage.address import sqlite_file
+    from storage.database import Database
+    from storage.migrate import Schema, Unreachable, WrongSchema
+
+    place = f"{settings.path.name}: [database] url"
+    file = sqlite_file(settings.database.url)
+    if file is not None and not file.exists():
+        # It is made on the first start, folders and all.
+        return []
+    db = Database.open(settings.database)
+    try:
+        found = await migrate.state(db)
+        if found in (Schema.NEWER, Schema.FOREIGN):
+            return [f"{place}: {WrongSchema(found)}"]
+    except Unreachable as error:
+        return [f"{place}: {error}; start the database, or mend the address"]
+    finally:
+        await db.close()
+    return []

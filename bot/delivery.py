@@ -1,0 +1,234 @@
+"""Brings the outbox to the rooms: in order per room, within each room's rate, until it arrives.
+
+A card is drawn from the rows at the moment it is sent, so a late card is never an old card.  Each
+try is written down before it is made; a try whose end nobody saw is repeated with ``doubt``, and a
+platform that can then looks for the earlier copy instead of posting a second one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from bot.links import Links
+from bot.metrics import SENDS
+from bot.platforms.port import Draft, Platform, SendGone, SendRefused, SendRetry
+from handlers import buttons, replies, subjects
+from handlers.card import Card
+from handlers.inbound import RoomAddress
+from prompts.texts import LANGUAGES
+from storage import cards, outbox, rooms
+from storage.cards import CardCopy
+from storage.database import Database, Transaction
+from storage.outbox import Parcel
+from storage.rooms import Room
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DeliverySettings:
+    """How hard to try."""
+
+    give_up_after_hours: int = 24
+    """Hours after which a parcel that cannot be delivered is given up; /pending then says so."""
+
+    look_every_s: float = 1.0
+    """Seconds between looks when nothing was announced (postponed parcels come due)."""
+
+
+@dataclass(frozen=True)
+class _Sending:
+    """A parcel ready to go: what, where, and which copy of a card it is."""
+
+    parcel: Parcel
+    room: Room
+    draft: Draft
+    version: int
+    copy: CardCopy | None = None
+    shown: str = ""
+
+
+class Delivery:
+    """One per process."""
+
+    def __init__(self, db: Database, links: Links, settings: DeliverySettings) -> None:
+        self._db = db
+        self._links = links
+        self._settings = settings
+        self._busy: dict[tuple[int, bool], asyncio.Task[None]] = {}
+        self._free_at: dict[int, float] = {}
+
+    async def serve(self) -> None:
+        """Run until cancelled."""
+        async with self._db.listen("outbox") as news:
+            while True:
+                news.clear()
+                await self._start_rooms()
+                try:
+                    await asyncio.wait_for(news.wait(), self._settings.look_every_s)
+                except TimeoutError:
+                    continue
+
+    async def drain(self) -> None:
+        """Wait for the sends that are under way."""
+        while self._busy:
+            await asyncio.gather(*self._busy.values(), return_exceptions=True)
+
+    async def _start_rooms(self) -> None:
+        by_lane: dict[tuple[int, bool], list[Parcel]] = defaultdict(list)
+        async with self._db.read() as tx:
+            for personal in (True, False):
+                busy = [room_id for room_id, kind in self._busy if kind is personal]
+                for parcel in await outbox.waiting(tx, 500, busy, personal=personal):
+                    by_lane[parcel.room_id, personal].append(parcel)
+        for lane, parcels in by_lane.items():
+            if lane not in self._busy:
+                self._start(lane, parcels)
+
+    def _start(self, lane: tuple[int, bool], parcels: list[Parcel]) -> None:
+        room_id, personal = lane
+        work = self._serve_people(parcels) if personal else self._serve_room(room_id, parcels)
+        task = asyncio.create_task(work, name=f"room-{room_id}")
+        self._busy[lane] = task
+
+        def end(finished: asyncio.Task[None]) -> None:
+            self._busy.pop(lane, None)
+            self._db.announce({"outbox"})
+            if not finished.cancelled() and finished.exception() is not None:
+                log.error("room %s: delivery broke", room_id, exc_info=finished.exception())
+
+        task.add_done_callback(end)
+
+    async def _serve_people(self, parcels: list[Parcel]) -> None:
+        """Answers to people who wait: at once, whatever the room's own pace."""
+        for parcel in parcels:
+            await self._deliver(parcel)
+
+    async def _serve_room(self, room_id: int, parcels: list[Parcel]) -> None:
+        for parcel in parcels:
+            wait = self._free_at.get(room_id, 0.0) - time.monotonic()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            if not await self._deliver(parcel):
+                return  # order is kept: what is behind waits too
+
+    async def _deliver(self, parcel: Parcel) -> bool:
+        """One try. False: the room does not take anything now."""
+        sending = await self._prepare(parcel)
+        if sending is None:
+            return True
+        try:
+            platform = self._links.sender(sending.room.platform)
+            if parcel.kind not in outbox.PERSONAL:
+                self._free_at[sending.room.id] = time.monotonic() + platform.per_room_interval
+            message = await self._send(platform, sending)
+        except SendRetry as retry:
+            return await self._postpone(sending, str(retry), retry.delay)
+        except SendRefused as refused:
+            await self._give_up(sending, str(refused))
+            return True
+        # The boundary: one room's trouble stays in that room.
+        except Exception as error:
+            log.exception("outbox %s: sending failed", parcel.id)
+            return await self._postpone(sending, repr(error), min(60.0, 2.0**parcel.attempts))
+        SENDS.labels(sending.room.platform, parcel.kind, "sent").inc()
+        async with self._db.write() as tx:
+            if sending.copy is not None:
+                await cards.posted(tx, sending.copy.id, message, sending.shown)
+            await outbox.sent(tx, parcel.id, sending.version)
+        return True
+
+    async def _send(self, platform: Platform, sending: _Sending) -> str:
+        room, draft = sending.room, sending.draft
+        address = RoomAddress(room.platform, room.tenant, room.address)
+        if sending.copy is not None and sending.copy.message:
+            try:
+                return await platform.edit(address, sending.copy.message, draft)
+            except SendGone:
+                return await platform.post(address, draft)
+        user = sending.parcel.body.get("user")
+        if user is None:
+            return await platform.post(address, draft)
+        if sending.parcel.kind == "form":
+            token = sending.parcel.body["token"]
+            if not await platform.ask_reason(address, user, token, draft):
+                await platform.whisper(address, user, _fallback(sending))
+        else:
+            await platform.whisper(address, user, draft)
+        return ""
+
+    async def _prepare(self, parcel: Parcel) -> _Sending | None:
+        """Draw what is to be sent and write the try down. None: there is nothing to send."""
+        async with self._db.write() as tx:
+            room = await rooms.by_id(tx, parcel.room_id)
+            version = await outbox.begin_try(tx, parcel.id)
+            if room is None or version is None:
+                return None
+            if parcel.kind == "card":
+                return await self._prepare_card(tx, parcel, room, version)
+            body = parcel.body
+            tokens = await buttons.issue_for_choices(
+                tx, room.id, body.get("person_id"), body.get("choices", [])
+            )
+            drawn = {code: replies.draw(body, code, tokens) for code in LANGUAGES}
+            language = body.get("language") or room.language
+            context = body.get("context", {})
+            draft = Draft(parcel.id, drawn, language, context, doubt=parcel.attempts > 0)
+            return _Sending(parcel, room, draft, version)
+
+    async def _prepare_card(
+        self, tx: Transaction, parcel: Parcel, room: Room, version: int
+    ) -> _Sending | None:
+        assert parcel.subject is not None
+        copy = await cards.copy_in(tx, parcel.subject, room.id)
+        drawn = await subjects.draw(tx, copy) if copy is not None else None
+        if copy is None or drawn is None:
+            await outbox.give_up(tx, parcel.id, "the subject of this card is gone")
+            return None
+        shown = _fingerprint(drawn)
+        if copy.message and copy.shown == shown:
+            await outbox.sent(tx, parcel.id, version)
+            return None
+        draft = Draft(parcel.id, drawn, room.language, doubt=parcel.attempts > 0)
+        return _Sending(parcel, room, draft, version, copy, shown)
+
+    async def _postpone(self, sending: _Sending, why: str, delay: float) -> bool:
+        SENDS.labels(sending.room.platform, sending.parcel.kind, "retry").inc()
+        async with self._db.write() as tx:
+            age_ms = tx.now - sending.parcel.created_at
+            if age_ms > self._settings.give_up_after_hours * 3_600_000:
+                await outbox.give_up(tx, sending.parcel.id, why)
+                log.error(
+                    "outbox %s: given up after %s h: %s",
+                    sending.parcel.id,
+                    age_ms // 3_600_000,
+                    why,
+                )
+                return True
+            await outbox.postpone(tx, sending.parcel.id, why, int(delay * 1000))
+        return False
+
+    async def _give_up(self, sending: _Sending, why: str) -> None:
+        SENDS.labels(sending.room.platform, sending.parcel.kind, "refused").inc()
+        log.error("outbox %s to %s: refused: %s", sending.parcel.id, sending.room.address, why)
+        async with self._db.write() as tx:
+            await outbox.give_up(tx, sending.parcel.id, why)
+
+
+def _fallback(sending: _Sending) -> Draft:
+    """The form could not be opened: say how to give the reason by command."""
+    body = {"text": sending.parcel.body["fallback"]}
+    drawn = {code: replies.draw(body, code, []) for code in LANGUAGES}
+    return replace(sending.draft, cards=drawn)
+
+
+def _fingerprint(drawn: Mapping[str, Card]) -> str:
+    packed = json.dumps({code: card.to_json() for code, card in drawn.items()}, sort_keys=True)
+    return hashlib.sha256(packed.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""One folder per platform. Platforms do not know each other."""

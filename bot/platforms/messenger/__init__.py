@@ -1,0 +1,1 @@
+"""Any other messenger, over HTTP both ways. Start at platform.py."""

@@ -1,0 +1,106 @@
+"""What a messenger sends: who may send it, and whether it is well formed."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.platforms.messenger.settings import MessengerSettings
+
+TEXT_LIMIT = 16_000
+_NAME_LIMIT = 200
+_FILES = 20
+_FIELDS = {"room", "user", "text", "files", "message_id", "command_code"}
+
+
+class BadMessage(Exception):
+    """The message cannot be taken: ``status`` for HTTP; the text names what, where and the mend."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """One checked message."""
+
+    room: str
+    user: str
+    text: str
+    message_id: str
+    files: tuple[Mapping[str, Any], ...] = field(default=())
+    command_code: str = ""
+    """The ``command_code`` of a card's button, from messengers that have buttons."""
+
+
+def source_of(settings: MessengerSettings, authorization: str) -> str | None:
+    """The source whose secret a request carries; None when it is nobody's."""
+    scheme, _, given = authorization.partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    found = None
+    for name, secret in settings.secrets.items():
+        # All are compared, so that the time tells nothing; an empty secret is nobody's.
+        same = hmac.compare_digest(given.strip().encode("utf-8", "replace"), secret.encode())
+        if secret and same:
+            found = name
+    return found
+
+
+def read_message(body: bytes) -> Incoming:
+    """The message in a request body. Raises BadMessage."""
+    try:
+        raw = json.loads(body)
+    except (ValueError, RecursionError):
+        raise BadMessage(422, "the body is not JSON; send {room, user, text}") from None
+    if not isinstance(raw, dict):
+        raise BadMessage(422, "the body is not an object; send {room, user, text}")
+    unknown = sorted(set(raw) - _FIELDS)
+    if unknown:
+        raise BadMessage(422, f"unknown fields {unknown[:5]}; known are {sorted(_FIELDS)}")
+    code = _string(raw, "command_code", 64)
+    message = Incoming(
+        room=_string(raw, "room", _NAME_LIMIT),
+        user=_string(raw, "user", _NAME_LIMIT),
+        text=_string(raw, "text", TEXT_LIMIT).strip(),
+        message_id=_string(raw, "message_id", _NAME_LIMIT) or secrets.token_hex(16),
+        files=_files(raw.get("files") or []),
+        command_code=code,
+    )
+    for name in ("room", "user"):
+        if not getattr(message, name):
+            raise BadMessage(422, f"{name}: is missing or empty; send {{room, user, text}}")
+    if not (message.text or message.files or code):
+        raise BadMessage(422, "text: is missing or empty; send {room, user, text}")
+    return message
+
+
+def _string(raw: Mapping[str, Any], name: str, limit: int) -> str:
+    value = raw.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise BadMessage(422, f"{name}: must be text")
+    if len(value) > limit:
+        raise BadMessage(422, f"{name}: is longer than {limit} characters; shorten it")
+    if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise BadMessage(422, f"{name}: holds NUL or broken Unicode; remove it")
+    return value
+
+
+def _files(raw: object) -> tuple[Mapping[str, Any], ...]:
+    """Names and sizes only: the files themselves are not taken here."""
+    if not isinstance(raw, list) or len(raw) > _FILES:
+        raise BadMessage(422, f"files: must be a list of at most {_FILES}")
+    found = []
+    for number, item in enumerate(raw):
+        size = item.get("size", 0) if isinstance(item, dict) else None
+        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+            raise BadMessage(422, f"files[{number}]: must be {{name, size}}, size in bytes")
+        found.append({"name": _string(item, "name", _NAME_LIMIT), "size": size})
+    return tuple(found)

@@ -1,0 +1,184 @@
+"""The page, the sign-in and the socket as routes of the web server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Request, WebSocket
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from bot.platforms.web import door
+from bot.platforms.web.frames import TEXT_LIMIT
+from bot.platforms.web.limits import Attempts
+from bot.platforms.web.page import page_texts
+from bot.platforms.web.platform import WebPlatform
+from bot.platforms.web.socket import HISTORY, history_frame
+from prompts.texts import LANGUAGES, say, text
+from storage import messages, rooms
+from storage.people import Person
+from storage.tokens import Verdict
+
+_STATIC = Path(__file__).parent / "static"
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_FILES = {path.name: path for path in _STATIC.iterdir() if path.suffix in _TYPES}
+_FORM_LIMIT = 4096
+
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'; object-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # Not no-referrer: a form would then be sent with the origin "null", as if from elsewhere.
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def routes(platform: WebPlatform) -> APIRouter:
+    """All routes of the web room."""
+    router = APIRouter(include_in_schema=False)
+    _add_page(router)
+    _add_sign_in(router, platform)
+    _add_answers(router, platform)
+
+    @router.websocket("/ws/chat/{room}/{client}/{kind}")
+    async def chat(socket: WebSocket, room: str, client: str, kind: str) -> None:
+        await platform.chat(socket, room, client, kind)
+
+    return router
+
+
+def _add_page(router: APIRouter) -> None:
+    @router.get("/")
+    async def page() -> Response:
+        return _page()
+
+    @router.get("/static/{name}")
+    async def static(name: str) -> Response:
+        path = _FILES.get(name)
+        if path is None:
+            return Response(status_code=404, headers=_HEADERS)
+        # The browser asks again each time, so no page outlives an update.
+        headers = {**_HEADERS, "Cache-Control": "no-cache"}
+        return FileResponse(path, media_type=_TYPES[path.suffix], headers=headers)
+
+
+class _Entrance:
+    """Signing in and out."""
+
+    def __init__(self, platform: WebPlatform) -> None:
+        self._platform = platform
+        self._attempts = Attempts()
+
+    async def enter(self, request: Request, token: str) -> Response:
+        address = request.client.host if request.client else ""
+        if not self._attempts.allowed(address):
+            return _page("slow", 429)
+        settings = self._platform.settings
+        verdict, session = await door.sign_in(self._platform.db, settings, token)
+        if verdict is not Verdict.VALID:
+            self._attempts.failed(address)
+            return _page(verdict.value, 401)
+        response = RedirectResponse("/", 303, headers=_HEADERS)
+        door.set_cookie(response, settings, session)
+        return response
+
+    async def leave(self, request: Request) -> Response:
+        credential = door.credential_of(request)
+        if credential is not None and credential.kind == "session":
+            await door.sign_out(self._platform.db, credential.secret)
+            self._platform.hub.end_session(credential.secret)
+        response = RedirectResponse("/", 303, headers=_HEADERS)
+        door.drop_cookie(response, self._platform.settings)
+        return response
+
+    def from_our_page(self, request: Request) -> bool:
+        """Forms of other sites are refused: they could sign a person in as somebody else."""
+        headers = request.headers
+        return self._platform.settings.origin_allowed(headers.get("origin"), headers.get("host"))
+
+
+def _add_sign_in(router: APIRouter, platform: WebPlatform) -> None:
+    entrance = _Entrance(platform)
+
+    @router.get("/sign-in/{token}")
+    async def follow_link(request: Request, token: str) -> Response:
+        return await entrance.enter(request, token)
+
+    @router.post("/sign-in")
+    async def paste_token(request: Request) -> Response:
+        if not entrance.from_our_page(request):
+            return _page("origin", 403)
+        pasted = parse_qs(await _small_body(request)).get("token", [""])[0]
+        # People paste the whole link as often as the token alone.
+        return await entrance.enter(request, pasted.strip().rpartition("/sign-in/")[2])
+
+    @router.post("/sign-out")
+    async def leave(request: Request) -> Response:
+        if not entrance.from_our_page(request):
+            return _page("origin", 403)
+        return await entrance.leave(request)
+
+
+def _add_answers(router: APIRouter, platform: WebPlatform) -> None:
+    @router.get("/api/web/me")
+    async def me(request: Request) -> Response:
+        found = await door.visitor(request, platform.db)
+        if found.person is None:
+            language = door.browser_language(request.headers.get("accept-language", ""))
+            answer = {"error": found.verdict, "language": language, "texts": page_texts(language)}
+            return JSONResponse(answer, 401, headers=_HEADERS)
+        return JSONResponse(_about(platform, found.person), headers=_HEADERS)
+
+    @router.get("/api/web/history")
+    async def history(request: Request, room: str, before: str) -> Response:
+        found = await door.visitor(request, platform.db)
+        if found.person is None:
+            return JSONResponse({"error": found.verdict}, 401, headers=_HEADERS)
+        async with platform.db.read() as tx:
+            place = await rooms.find(tx, "web", "", room)
+            edge = await messages.by_key(tx, before)
+            if place is None or not place.listed or edge is None:
+                return JSONResponse({"error": "missing"}, 404, headers=_HEADERS)
+            page = await messages.latest(tx, place.id, HISTORY + 1, found.person.id, edge.id)
+        return JSONResponse(history_frame(page, found.person.language), headers=_HEADERS)
+
+
+def _about(platform: WebPlatform, person: Person) -> dict[str, Any]:
+    language = person.language if person.language in LANGUAGES else LANGUAGES[0]
+    return {
+        "person": {"name": person.name, "role": person.role.name},
+        "rooms": [
+            {"address": listing.address, "name": listing.name or listing.address}
+            for listing in platform.listings
+        ],
+        "language": language,
+        "bot": platform.settings.bot_name,
+        "commands": [
+            {"name": name, "summary": summary}
+            for name, summary in platform.commands.get(language, ())
+        ],
+        "limit": TEXT_LIMIT,
+        "too_long": say(text("web_error_too_long", limit=TEXT_LIMIT), language),
+        "texts": page_texts(language),
+    }
+
+
+async def _small_body(request: Request) -> str:
+    """The body of our little form; of anything larger only the beginning is read."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _FORM_LIMIT:
+            break
+    return bytes(body[:_FORM_LIMIT]).decode("utf-8", "replace")
+
+
+def _page(problem: str = "", status: int = 200) -> Response:
+    """The one page; ``problem`` is a word of ours that the sign-in view explains."""
+    html = (_STATIC / "index.html").read_text(encoding="utf-8")
+    return HTMLResponse(
+        html.replace('data-problem=""', f'data-problem="{problem}"'), status, headers=_HEADERS
+    )

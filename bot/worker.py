@@ -1,0 +1,119 @@
+"""Takes kept deliveries out of the inbox and hands them to the router.
+
+Deliveries of one speaker in one room are handled in order; all others side by side, so that a
+sentence that a model is thinking about never holds up somebody else's click.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from bot.links import Links
+from bot.metrics import EVENTS, HANDLING_SECONDS
+from handlers.inbound import Event
+from handlers.router import Router
+from storage import inbox
+from storage.database import Database
+from storage.inbox import Delivery
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """How deliveries are taken."""
+
+    at_once: int = 64
+    """Deliveries in work at the same time."""
+
+    batch: int = 200
+    """Rows read from the inbox at a time."""
+
+    look_every_s: float = 1.0
+    """Seconds between looks when nothing was announced (postponed deliveries come due)."""
+
+
+class InboxWorker:
+    """One per process."""
+
+    def __init__(
+        self,
+        db: Database,
+        router: Router,
+        links: Links,
+        settings: WorkerSettings,
+    ) -> None:
+        self._db = db
+        self._router = router
+        self._links = links
+        self._settings = settings
+        self._slots = asyncio.Semaphore(settings.at_once)
+        self._in_work: set[int] = set()
+        self._tails: dict[str, asyncio.Task[None]] = {}
+
+    async def serve(self) -> None:
+        """Run until cancelled."""
+        async with self._db.listen("inbox") as news:
+            while True:
+                news.clear()
+                taken = await self._take()
+                if taken < self._settings.batch:
+                    try:
+                        await asyncio.wait_for(news.wait(), self._settings.look_every_s)
+                    except TimeoutError:
+                        continue
+
+    async def drain(self) -> None:
+        """Wait for what is in work."""
+        while self._tails:
+            await asyncio.gather(*self._tails.values(), return_exceptions=True)
+
+    async def _take(self) -> int:
+        async with self._db.read() as tx:
+            # Rows in work are still NEW: read past them.
+            found = await inbox.waiting(tx, self._settings.batch + len(self._in_work))
+        fresh = [delivery for delivery in found if delivery.id not in self._in_work]
+        for delivery in fresh:
+            await self._slots.acquire()
+            self._begin(delivery)
+        return len(fresh)
+
+    def _begin(self, delivery: Delivery) -> None:
+        event = self._translate(delivery)
+        lane = f"{event.room}|{event.speaker.user}" if event else delivery.lane
+        before = self._tails.get(lane)
+        self._in_work.add(delivery.id)
+        task = asyncio.create_task(
+            self._handle(delivery, event, before), name=f"inbox-{delivery.id}"
+        )
+        self._tails[lane] = task
+
+        def end(finished: asyncio.Task[None]) -> None:
+            self._slots.release()
+            self._in_work.discard(delivery.id)
+            if self._tails.get(lane) is finished:
+                del self._tails[lane]
+            if not finished.cancelled() and finished.exception() is not None:
+                log.error("inbox %s: storing failed", delivery.id, exc_info=finished.exception())
+
+        task.add_done_callback(end)
+
+    async def _handle(
+        self, delivery: Delivery, event: Event | None, before: asyncio.Task[None] | None
+    ) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        kind = event.kind.value if event else "ignored"
+        EVENTS.labels(delivery.source, kind).inc()
+        with HANDLING_SECONDS.labels(kind).time():
+            await self._router.handle(delivery, event)
+
+    def _translate(self, delivery: Delivery) -> Event | None:
+        try:
+            return self._links.translate(delivery.source, delivery.body)
+        # The boundary: a poison delivery must not stop the ones behind it.
+        except Exception:
+            log.exception("inbox %s: %s sent what cannot be read", delivery.id, delivery.source)
+            return None

@@ -1,0 +1,1 @@
+"""What Watchstander can do: one action type, one file."""

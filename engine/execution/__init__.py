@@ -1,0 +1,1 @@
+"""Carries approved plans out."""

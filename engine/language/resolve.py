@@ -1,0 +1,279 @@
+"""The rules of selection: from what a message mentions to assets, or to one question."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from engine.inventory import Asset, Inventory
+from engine.language.contract import CHANGING
+from engine.language.exclusion import Split
+from engine.language.mentions import Kind, Mention
+
+_DIGITS = re.compile(r"\d+", re.ASCII)
+
+
+class Doubt(StrEnum):
+    """Why nothing is selected."""
+
+    WHICH_SYSTEM = "which_system"  #: none is named
+    WHICH_INSTITUTION = "which_institution"  #: several have a system of that name
+    WHICH_ASSET = "which_asset"  #: one of several is meant, it is not said which
+    UNKNOWN_NAME = "unknown_name"  #: a name that the inventory does not have
+    NO_SUCH = "no_such"  #: the system has nothing in that layer, environment or number
+    NOTHING_LEFT = "nothing_left"  #: all that is named is ruled out
+    TWO_WISHES = "two_wishes"  #: different things are asked for on different targets
+
+
+@dataclass(frozen=True)
+class Selection:
+    """``assets`` is sorted; empty where there is a doubt. ``candidates`` are what it may mean."""
+
+    assets: tuple[str, ...] = ()
+    doubt: Doubt | None = None
+    candidates: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    """The names that the doubt is about, as written."""
+
+
+def select(
+    inventory: Inventory, split: Split, intent: str, unknown: tuple[str, ...] = ()
+) -> Selection:
+    """What the mentions select, by the contract's rules 1 to 5."""
+    if unknown:
+        return Selection(doubt=Doubt.UNKNOWN_NAME, names=unknown)
+    picker = _Picker(inventory, split, intent)
+    if picker.of(Kind.NODE):
+        chosen = picker.by_node()
+    elif picker.of(Kind.SYSTEM):
+        chosen = picker.by_system()
+    else:
+        chosen = picker.by_nothing()
+    if chosen.doubt:
+        return chosen
+    left = tuple(sorted(code for code in set(chosen.assets) if not picker.spared(code)))
+    if not left:
+        return Selection(doubt=Doubt.NOTHING_LEFT, candidates=chosen.assets)
+    if picker.of(Kind.SOME) and len(left) > 1:
+        return Selection(doubt=Doubt.WHICH_ASSET, candidates=left)
+    return Selection(left)
+
+
+def numbers_of(asset: Asset) -> frozenset[int]:
+    """The numbers an asset goes by: the last in its host, its code and its container."""
+    found = set()
+    for name in (asset.host, asset.code, asset.container):
+        digits = _DIGITS.findall(name)
+        if digits:
+            found.add(int(digits[-1][:9]))
+    return frozenset(found)
+
+
+class _Picker:
+    """One selection under way."""
+
+    def __init__(self, inventory: Inventory, split: Split, intent: str) -> None:
+        self.inventory = inventory
+        self.split = split
+        self.intent = intent
+
+    def of(self, *kinds: Kind) -> list[Mention]:
+        return [mention for mention in self.split.meant if mention.kind in kinds]
+
+    def values(self, kind: Kind) -> set[str]:
+        return {value for mention in self.of(kind) for value in mention.values}
+
+    def spared(self, code: str) -> bool:
+        asset = self.inventory.assets[code]
+        return self.split.spares(asset, self._institution(asset.system), numbers_of(asset))
+
+    def _institution(self, system: str) -> str:
+        return self.inventory.systems[system].institution
+
+    # Rule 1: a named host, asset code or container, and nothing wider.
+
+    def by_node(self) -> Selection:
+        nodes = self.of(Kind.NODE)
+        picked: set[str] = set()
+        for mention in nodes:
+            codes = self._one_node(mention, nodes)
+            if isinstance(codes, Selection):
+                return codes
+            picked |= codes
+        joined = self._joined_systems(picked)
+        if joined is not None and joined.doubt:
+            return joined
+        extra = self._beside_numbers(picked)
+        if extra.doubt:
+            return extra
+        return Selection((*picked, *extra.assets, *(joined.assets if joined else ())))
+
+    def _one_node(self, mention: Mention, nodes: list[Mention]) -> set[str] | Selection:
+        codes = set(mention.values)
+        if len(codes) == 1:
+            return codes
+        others = [set(o.values) for o in nodes if o is not mention and set(o.values) < codes]
+        if others:
+            return set.union(*others)  # the host of a container that is named as well
+        narrowed = self._narrow_node(codes)
+        if mention.exact and len(narrowed) > 1:
+            # A container of that name runs on several hosts.
+            hosts = set().union(*(set(o.values) for o in nodes if not o.exact))
+            on_host = narrowed & hosts
+            if len(on_host) != 1:
+                return Selection(
+                    doubt=Doubt.WHICH_ASSET,
+                    candidates=tuple(sorted(narrowed)),
+                    names=(mention.written,),
+                )
+            return on_host
+        return narrowed or Selection(
+            doubt=Doubt.NO_SUCH, candidates=tuple(sorted(codes)), names=(mention.written,)
+        )
+
+    def _narrow_node(self, codes: set[str]) -> set[str]:
+        """Several assets of one name: what else is named narrows them."""
+        assets = [self.inventory.assets[code] for code in codes]
+        systems, layers = self.values(Kind.SYSTEM), self.values(Kind.LAYER)
+        if systems & {asset.system for asset in assets}:
+            assets = [asset for asset in assets if asset.system in systems]
+        if layers and (self.intent in CHANGING or layers & {asset.layer for asset in assets}):
+            assets = [asset for asset in assets if asset.layer in layers]
+        services = self.values(Kind.SERVICE)
+        if services & {asset.code for asset in assets}:
+            assets = [asset for asset in assets if asset.code in services]
+        return {asset.code for asset in assets}
+
+    def _joined_systems(self, picked: set[str]) -> Selection | None:
+        """A system of its own beside the node ("예산 WAS랑 momo-db") is selected too."""
+        owners = {self.inventory.assets[code].system for code in picked}
+        systems = [m for m in self.of(Kind.SYSTEM) if not owners & set(m.values)]
+        layered = [m for m in systems if self._layers_of(m)]
+        if not layered:
+            return None
+        return self.by_system(layered)
+
+    def _beside_numbers(self, picked: set[str]) -> Selection:
+        """ "budget-was-01 … and 02": a lone number is a sibling of the hosts that are named."""
+        found: set[str] = set()
+        bases = {_DIGITS.sub("#", self.inventory.assets[code].host) for code in picked}
+        known = frozenset().union(*(numbers_of(self.inventory.assets[c]) for c in picked))
+        for mention in self.of(Kind.NUMBER):
+            number = int(mention.values[0])
+            siblings = [
+                asset.code
+                for asset in self.inventory.assets.values()
+                if _DIGITS.sub("#", asset.host) in bases and number in numbers_of(asset)
+            ]
+            if not siblings and number not in known:
+                return Selection(doubt=Doubt.UNKNOWN_NAME, names=(mention.written,))
+            found.update(siblings if number not in known else ())
+        return Selection(tuple(found))
+
+    # Rule 2: the system chooses; institution, layer and environment narrow it.
+
+    def by_system(self, mentions: list[Mention] | None = None) -> Selection:
+        picked: list[str] = []
+        for mention in mentions or self.of(Kind.SYSTEM):
+            systems = self._systems_of(mention)
+            if isinstance(systems, Selection):
+                return systems
+            chosen = self._narrowed(mention, systems)
+            if chosen.doubt:
+                return chosen
+            picked += chosen.assets
+        return Selection(tuple(picked))
+
+    def _systems_of(self, mention: Mention) -> set[str] | Selection:
+        institutions = self.values(Kind.INSTITUTION)
+        systems = set(mention.values)
+        if institutions:
+            inside = {code for code in systems if self._institution(code) in institutions}
+            if not inside:
+                return Selection(
+                    doubt=Doubt.NO_SUCH,
+                    candidates=self._assets_of(systems),
+                    names=(mention.written,),
+                )
+            return inside
+        if len({self._institution(code) for code in systems}) > 1 or len(systems) > 1:
+            return Selection(
+                doubt=Doubt.WHICH_INSTITUTION,
+                candidates=self._assets_of(systems),
+                names=(mention.written,),
+            )
+        return systems
+
+    def _narrowed(self, mention: Mention, systems: set[str]) -> Selection:
+        all_of = [self.inventory.assets[code] for code in self._assets_of(systems)]
+        layers, environments = self._layers_of(mention), self.values(Kind.ENVIRONMENT)
+        services = self.values(Kind.SERVICE)
+        assets = [
+            asset
+            for asset in all_of
+            if (not layers or asset.layer in layers)
+            and (not environments or asset.environment in environments)
+            and (not services or asset.code in services)
+        ]
+        numbers = {int(v) for v in self.values(Kind.NUMBER) if v.isdigit()}
+        if numbers:
+            return self._numbered(mention, assets or all_of, numbers)
+        if not assets:
+            return Selection(
+                doubt=Doubt.NO_SUCH,
+                candidates=tuple(asset.code for asset in all_of),
+                names=(mention.written,),
+            )
+        return Selection(tuple(asset.code for asset in assets))
+
+    def _numbered(self, mention: Mention, assets: list[Asset], numbers: set[int]) -> Selection:
+        """ "예산 WAS 2호기": the members that go by these numbers, if that is clear."""
+        hit = [asset for asset in assets if numbers & numbers_of(asset)]
+        found = frozenset().union(*(numbers_of(asset) for asset in hit))
+        kinds = {(asset.system, asset.layer, asset.environment) for asset in hit}
+        if numbers - found:
+            missing = ", ".join(str(number) for number in sorted(numbers - found))
+            return Selection(
+                doubt=Doubt.NO_SUCH,
+                candidates=tuple(asset.code for asset in assets),
+                names=(f"{mention.written} {missing}",),
+            )
+        if len(kinds) > 1:
+            return Selection(doubt=Doubt.WHICH_ASSET, candidates=tuple(sorted(a.code for a in hit)))
+        return Selection(tuple(asset.code for asset in hit))
+
+    def _layers_of(self, mention: Mention) -> set[str]:
+        """The layers that go with a system: its own, else its neighbour's."""
+        systems = self.of(Kind.SYSTEM)
+        layers = self.of(Kind.LAYER)
+        if len(systems) < 2:
+            return self.values(Kind.LAYER)
+        starts = [system.start for system in systems]
+        owned: list[set[str]] = [set() for _ in systems]
+        leading: set[str] = set()
+        for layer in layers:
+            before = sum(1 for start in starts if start <= layer.start)
+            (owned[before - 1] if before else leading).update(layer.values)
+        if leading:  # "the db of budget and the web of mail"
+            owned = [leading, *owned[:-1]] if any(owned) else [leading] * len(systems)
+        own = next(i for i, system in enumerate(systems) if system.start == mention.start)
+        later = [group for group in owned[own:] if group]
+        earlier = [group for group in owned[:own] if group]
+        return later[0] if later else earlier[-1] if earlier else set()
+
+    def by_nothing(self) -> Selection:
+        """No system is named: nothing is selected; the institution says which could be meant."""
+        institutions = self.values(Kind.INSTITUTION)
+        systems = {
+            system.code
+            for system in self.inventory.systems.values()
+            if not institutions or system.institution in institutions
+        }
+        names = tuple(mention.written for mention in self.of(Kind.INSTITUTION))
+        return Selection(doubt=Doubt.WHICH_SYSTEM, candidates=tuple(sorted(systems)), names=names)
+
+    def _assets_of(self, systems: set[str]) -> tuple[str, ...]:
+        return tuple(
+            code for code, asset in self.inventory.assets.items() if asset.system in systems
+        )

@@ -1,0 +1,268 @@
+"""Names in a message that the inventory does not have, and single typing errors that are mended."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+
+from engine.language import lexicon
+from engine.language.exclusion import Split
+from engine.language.fold import BROKEN, OTHER_SPAN
+from engine.language.intents import Wish
+from engine.language.mentions import Kind, Mention, Scan
+from engine.language.names import MEND_FROM, Entry, NameIndex
+
+_MOST_TRIED = 24
+"""Words of one message that are compared with the inventory's names."""
+_KOREAN_WORD = re.compile(r"[가-힣]{2,20}")
+_CHINESE_RUN = re.compile(r"[\u4e00-\u9fff]{2,}")
+_PARTICLES = re.compile(rf"{lexicon.PARTICLE}{{1,2}}$")
+# Korean words with these endings are verbs and adverbs, not names.
+_NOT_NOUN = re.compile(
+    r"(?:요|다|죠|까|데|고|서|면|니|게|히|며|라|자|음|함|중|후|때|해|줘|네|지|던|려|든|쯤|씩|쪽|번|건|한"
+    r"|은|는|된|할|될)$"
+)
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """A name that is not in the inventory."""
+
+    written: str
+    start: int
+    end: int
+    kind: Kind
+
+
+def mend(scan: Scan, index: NameIndex, wish: Wish) -> None:
+    """Put the names in that stand in the message with one typing error."""
+    taken = _cue_spans(wish)
+    tried = 0
+    for start, end in list(_candidates(scan)):
+        if any(start < b and a < end for a, b in taken) or tried >= _MOST_TRIED:
+            continue
+        tried += 1
+        entry, stop = _mended(scan, index, start, end)
+        if entry is not None:
+            kind, values = _kind(entry)
+            written = scan.folded.written(start, stop)
+            scan.add(Mention(kind, start, stop, tuple(values), written, entry.exact))
+    scan.mentions.sort(key=lambda mention: mention.start)
+
+
+def _mended(scan: Scan, index: NameIndex, start: int, end: int) -> tuple[Entry | None, int]:
+    text = scan.folded.text
+    for stop in _stops(text, start, end):
+        word = text[start:stop]
+        if len(word) >= MEND_FROM and word not in lexicon.ordinary():
+            entry = index.mend(word)
+            if entry is not None:
+                return entry, stop
+    return None, end
+
+
+def _stops(text: str, start: int, end: int) -> Iterator[int]:
+    """The word whole, then without its particle."""
+    yield end
+    particle = _PARTICLES.search(text[start:end])
+    if particle:
+        for at in range(particle.start(), end - start):
+            if _PARTICLES.fullmatch(text[start + at : end]):
+                yield start + at
+
+
+def _candidates(scan: Scan) -> Iterator[tuple[int, int]]:
+    for match in lexicon.pattern("strangers", "word").finditer(scan.masked):
+        if match[0] not in lexicon.ordinary():
+            yield match.span()
+    for match in _KOREAN_WORD.finditer(scan.masked):
+        if match[0] not in lexicon.ordinary():
+            yield match.span()
+    for match in _CHINESE_RUN.finditer(scan.masked):
+        inside = _unusual(match[0])
+        for a, b in inside:
+            if b - a >= MEND_FROM:
+                yield match.start() + a, match.start() + b
+
+
+def _unusual(run: str) -> list[tuple[int, int]]:
+    """The stretches of a Chinese run that are no ordinary words."""
+    found, at, begin = [], 0, -1
+    while at < len(run):
+        stop = lexicon.ordinary_chinese().match(run, at)
+        if stop and stop.end() > at:
+            if begin >= 0:
+                found.append((begin, at))
+                begin = -1
+            at = stop.end()
+        else:
+            begin = at if begin < 0 else begin
+            at += 1
+    if begin >= 0:
+        found.append((begin, len(run)))
+    return found
+
+
+def _kind(entry: Entry) -> tuple[Kind, list[str]]:
+    if entry.nodes:
+        return Kind.NODE, entry.nodes
+    if entry.systems:
+        return Kind.SYSTEM, entry.systems
+    return Kind.INSTITUTION, entry.institutions
+
+
+def _cue_spans(wish: Wish) -> list[tuple[int, int]]:
+    """Words that say what is wanted; a long span holds other words too, so it counts no more."""
+    return [(cue.start, cue.end) for cue in wish.cues if cue.end - cue.start <= 16]
+
+
+def find_strangers(scan: Scan, split: Split, index: NameIndex, wish: Wish) -> list[Stranger]:
+    """The unknown names that stand where a target is named, the excluded ones left out."""
+    found = [Stranger(name, 0, 0, Kind.NODE) for name in scan.absent]
+    taken = _cue_spans(wish)
+    looked = (_hosts(scan, index), _systems(scan), _organisations(scan), _neighbours(scan, split))
+    for stranger in chain.from_iterable(looked):
+        inside_cue = any(a <= stranger.start and stranger.end <= b for a, b in taken)
+        if not inside_cue and not _ruled_out(scan, stranger):
+            found.append(stranger)
+    kept: dict[str, Stranger] = {}
+    for stranger in found:
+        if not any(stranger.written in other.written for other in kept.values()):
+            kept[stranger.written] = stranger
+    return list(kept.values())
+
+
+def _ruled_out(scan: Scan, stranger: Stranger) -> bool:
+    """ "leave hometax-was-01": a name that is ruled out need not be known."""
+    tail = scan.masked[stranger.end : stranger.end + 24]
+    before = lexicon.pattern("exclusion", "before")
+    head = scan.masked[max(0, stranger.start - 40) : stranger.start]
+    return bool(lexicon.pattern("exclusion", "after").search(tail)) or any(
+        match.end() == len(head) for match in before.finditer(head)
+    )
+
+
+@cache
+def _not_nodes() -> re.Pattern[str]:
+    return re.compile(lexicon.words("unknown")["not_nodes"], re.ASCII)
+
+
+def _hosts(scan: Scan, index: NameIndex) -> Iterator[Stranger]:
+    """Tokens that look like a host: digits or dashes, and parts that hosts have."""
+    parts = set(lexicon.words("unknown")["node_parts"]) | index.first_parts
+    local = any(not char.isascii() and char.isalpha() for char in scan.masked)
+    for match in lexicon.pattern("strangers", "token").finditer(scan.masked):
+        word = match[0]
+        if word in lexicon.ordinary() or _not_nodes().fullmatch(word):
+            continue
+        pieces = [piece for piece in re.split(r"[-_\d]+", word) if piece]
+        dashed = "-" in word or "_" in word
+        familiar = bool(parts & set(pieces)) and (dashed or pieces[0] != word)
+        shaped = bool(lexicon.pattern("strangers", "host_shape").fullmatch(word))
+        if familiar or shaped or BROKEN in word or (dashed and local):
+            yield Stranger(scan.folded.written(*match.span()), *match.span(), Kind.NODE)
+
+
+def _systems(scan: Scan) -> Iterator[Stranger]:
+    """ "홈택스시스템", "payroll system", "薪資系統": the head of an unknown name."""
+    for language in ("english", "korean", "chinese"):
+        pattern = lexicon.pattern("strangers", f"{language}_system")
+        for match in pattern.finditer(scan.masked):
+            name, start = match["who"], match.start("who")
+            if language == "chinese":
+                inside = _unusual(name)
+                if not inside or inside[-1][1] != len(name):
+                    continue
+                start += inside[-1][0]
+                name = name[inside[-1][0] :]
+            if _ordinary(name) or OTHER_SPAN in name:
+                continue
+            end = match.end("head")
+            yield Stranger(scan.folded.written(start, end), start, end, Kind.SYSTEM)
+
+
+@cache
+def _organisation_words() -> re.Pattern[str]:
+    unknown = lexicon.words("unknown")
+    return re.compile(
+        rf"(?<![가-힣]){unknown['korean_institutions']}(?=의|에서|\s|{lexicon.PARTICLE}{{0,2}}(?![가-힣]))"
+        rf"|(?<![a-z-])(?:{unknown['english_institutions']})(?![a-z])"
+    )
+
+
+def _organisations(scan: Scan) -> Iterator[Stranger]:
+    """Words that look like the name of an organisation."""
+    for match in _organisation_words().finditer(scan.masked):
+        name = match[0]
+        if not any(_ordinary(word) for word in (name, name.split()[0])):
+            yield Stranger(scan.folded.written(*match.span()), *match.span(), Kind.INSTITUTION)
+    tail = re.compile(lexicon.words("unknown")["chinese_institutions"])
+    for run in _CHINESE_RUN.finditer(scan.masked):
+        for a, b in _unusual(run[0]):
+            named = tail.fullmatch(run[0], a, b) or tail.match(run[0], a, b)
+            if named and named.end() - named.start() > 2:
+                start = run.start() + named.start()
+                end = run.start() + named.end()
+                yield Stranger(scan.folded.written(start, end), start, end, Kind.INSTITUTION)
+
+
+def _neighbours(scan: Scan, split: Split) -> Iterator[Stranger]:
+    """Unknown words tied to a known system: "X의 예산", "X랑 예산", "NTS mail"."""
+    targets = [m for m in split.meant if m.kind in (Kind.SYSTEM, Kind.NODE)]
+    for mention in targets:
+        base = max(0, mention.start - 40)
+        head = scan.masked[base : mention.start]
+        patterns = ["joined_before"]
+        if mention.kind is Kind.SYSTEM:
+            patterns += ["possessive", "proper_before"]
+        for key in patterns:
+            match = lexicon.pattern("strangers", key).search(head)
+            if match:
+                yield from _tied(scan, match, base, proper=key == "proper_before")
+        match = lexicon.pattern("strangers", "joined_after").match(scan.masked[mention.end :])
+        if match:
+            yield from _tied(scan, match, mention.end, proper=False)
+        yield from _glued(scan, mention)
+
+
+def _tied(scan: Scan, match: re.Match[str], base: int, *, proper: bool) -> Iterator[Stranger]:
+    for group in match.groupdict():
+        if match[group] is None or (group == "zh" and not _unusual_whole(match[group])):
+            continue
+        start, end = base + match.start(group), base + match.end(group)
+        written = scan.folded.written(start, end)
+        # Before a name, only a word written like a proper name: "NTS mail", "Samsung mail".
+        if proper and not (written[0].isupper() and start > 0):
+            continue
+        if not _ordinary(match[group]):
+            yield Stranger(written, start, end, Kind.INSTITUTION)
+
+
+def _glued(scan: Scan, mention: Mention) -> Iterator[Stranger]:
+    """Chinese without spaces: an unknown word right before a system's name."""
+    begin = mention.start
+    while begin > 0 and "\u4e00" <= scan.masked[begin - 1] <= "\u9fff":
+        begin -= 1
+    inside = _unusual(scan.masked[begin : mention.start])
+    if mention.kind is Kind.SYSTEM and inside and inside[-1][1] == mention.start - begin:
+        a, b = inside[-1]
+        if b - a >= 2:
+            yield Stranger(
+                scan.folded.written(begin + a, begin + b), begin + a, begin + b, Kind.INSTITUTION
+            )
+
+
+def _unusual_whole(word: str) -> bool:
+    return _unusual(word) == [(0, len(word))]
+
+
+def _ordinary(word: str) -> bool:
+    if word in lexicon.ordinary():
+        return True
+    if "가" <= word[-1] <= "힣":
+        bare = _PARTICLES.sub("", word)
+        return bare in lexicon.ordinary() or bool(_NOT_NOUN.search(word))
+    return False

@@ -1,0 +1,1 @@
+"""What comes in becomes a call on the engine; what comes out becomes a card."""

@@ -1,0 +1,158 @@
+"""The card of an action, drawn from its row: what, where, how risky, who, and how it stands."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from handlers.card import Button, Card, Field, Tone
+from prompts.texts import Text, say, text
+from storage import people
+from storage.actions import Action
+from storage.database import Transaction
+from storage.lifecycle import State
+
+_TONES = {
+    State.PENDING_APPROVAL: Tone.WAITING,
+    State.APPROVED: Tone.WAITING,
+    State.QUEUED: Tone.WAITING,
+    State.RUNNING: Tone.WAITING,
+    State.SUCCEEDED: Tone.GOOD,
+    State.FAILED: Tone.BAD,
+    State.UNKNOWN: Tone.WARNING,
+    State.EXPIRED: Tone.WARNING,
+}
+
+#: Verb, style, asks for a reason. The label is the message ``button_<verb>``.
+_BUTTONS: Mapping[State, tuple[tuple[str, str, bool], ...]] = {
+    State.PENDING_APPROVAL: (
+        ("approve", "good", False),
+        ("reject", "danger", True),
+        ("details", "plain", False),
+    ),
+    State.UNKNOWN: (
+        ("ran", "good", False),
+        ("not_run", "danger", False),
+        ("check", "plain", False),
+    ),
+}
+
+_SHOWN_TARGETS = 12
+_SHOWN_PLAN_LINES = 15
+_SHOWN_OUTPUT = 1500
+
+
+@dataclass(frozen=True)
+class ActionView:
+    """An action and the names on its card."""
+
+    action: Action
+    requester: str
+    decider: str
+
+
+async def view(tx: Transaction, action: Action) -> ActionView:
+    """Read what the card needs."""
+    return ActionView(
+        action,
+        await people.name_of(tx, action.requester_id),
+        await people.name_of(tx, action.decided_by),
+    )
+
+
+def verbs(action: Action) -> list[str]:
+    """The buttons that the card has now."""
+    return [verb for verb, _, _ in _BUTTONS.get(action.state, ())]
+
+
+def action_card(shown: ActionView, language: str, tokens: Mapping[str, str]) -> Card:
+    """The card in a language; ``tokens`` maps each of ``verbs(action)`` to its token."""
+    action = shown.action
+    speak: Callable[[Text | str], str] = lambda message: say(message, language)  # noqa: E731
+    buttons = tuple(
+        Button(speak(text(f"button_{verb}")), tokens[verb], style, wants_reason)
+        for verb, style, wants_reason in _BUTTONS.get(action.state, ())
+    )
+    return Card(
+        title=speak(text("card_title", id=action.id, name=type_name(action.type))),
+        text=action.description,
+        tone=_TONES.get(action.state, Tone.PLAIN),
+        fields=_fields(shown, speak),
+        code=_code(action),
+        note=speak(_note(shown)),
+        buttons=buttons,
+        overflow_name=f"action-{action.id}.txt",
+    )
+
+
+def type_name(action_type: str) -> Text | str:
+    """An action type as people call it."""
+    from prompts.texts import catalogue
+
+    key = f"action_{action_type}"
+    return text(key) if key in catalogue() else action_type
+
+
+def plan_lines(plan: Mapping[str, Any]) -> list[str]:
+    """The exact argv, host by host. shlex.join shows each argument as one word."""
+    return [
+        f"{step['host'] or 'watchstander'}: {shlex.join(step['argv'])}" for step in plan["steps"]
+    ]
+
+
+def _fields(shown: ActionView, speak: Callable[[Text | str], str]) -> tuple[Field, ...]:
+    action = shown.action
+    targets = ", ".join(action.targets[:_SHOWN_TARGETS])
+    if len(action.targets) > _SHOWN_TARGETS:
+        targets += f" … ({len(action.targets)})"
+    reasons = "; ".join(speak(Text.from_json(reason)) for reason in action.reasons)
+    rows: list[tuple[str, str]] = [
+        ("field_targets", targets),
+        ("field_risk", f"{action.risk} – {reasons}"),
+        ("field_requester", shown.requester),
+        ("field_state", speak(text(f"state_{action.state.value}"))),
+    ]
+    if shown.decider:
+        decided = "field_rejected_by" if action.state is State.REJECTED else "field_approved_by"
+        words = f"{shown.decider}: {action.comment}" if action.comment else shown.decider
+        rows.append((decided, words))
+    return tuple(Field(speak(text(label)), value) for label, value in rows if value)
+
+
+def _code(action: Action) -> str:
+    lines = plan_lines(action.plan)
+    if len(lines) > _SHOWN_PLAN_LINES:
+        hidden = len(lines) - _SHOWN_PLAN_LINES
+        lines = [*lines[:_SHOWN_PLAN_LINES], f"… +{hidden}"]
+    if not action.result:
+        return "\n".join(lines)
+    return "\n".join(_result_lines(action))
+
+
+def _result_lines(action: Action) -> list[str]:
+    assert action.result is not None
+    found = []
+    for step in action.result["steps"]:
+        argv = shlex.join(step["step"]["argv"])
+        host = step["step"]["host"] or "watchstander"
+        exit_status = "" if step["exit_status"] is None else f" (exit {step['exit_status']})"
+        found.append(f"{host}: {argv} → {step['outcome']}{exit_status}")
+        output = step["output"].rstrip()
+        if output:
+            found.append(output if len(output) <= _SHOWN_OUTPUT else output[:_SHOWN_OUTPUT] + "…")
+    return found
+
+
+def _note(shown: ActionView) -> Text:
+    action = shown.action
+    if action.state is State.PENDING_APPROVAL:
+        key = "note_escalated" if action.escalated_at else "note_pending"
+        return text(key, id=action.id, at=action.decide_by, digest=action.digest[:12])
+    if action.state is State.UNKNOWN:
+        return text("note_unknown", id=action.id)
+    if action.state is State.SUPERSEDED:
+        return text("note_superseded", id=action.id, new=action.superseded_by)
+    at = action.finished_at or action.decided_at or action.created_at
+    return text("note_plain", id=action.id, at=at, digest=action.digest[:12])

@@ -1,0 +1,1 @@
+"""REST, one area a file."""

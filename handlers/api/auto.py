@@ -1,0 +1,222 @@
+"""/api/auto: the queue of actions, deciding, the history, and the cycle (requirements row D5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Path, Query
+from pydantic import Field, StrictBool, StrictInt, StrictStr
+
+from engine.approvals.proposals import Verdict
+from engine.errors import GiveUp, Why
+from engine.plan import Plan
+from engine.planning import to_report
+from engine.requests.words import quoted
+from engine.risk import Level
+from handlers.api.door import Caller, admins_only, api_router, no_agents, origin, page
+from handlers.api.problems import Strict
+from handlers.services import Services
+from prompts.texts import Text, say, text
+from storage import actions, freezes, outbox, people, requests
+from storage.actions import Action
+from storage.database import Transaction
+from storage.lifecycle import FINAL, State, status
+from storage.people import Person
+
+_WAITING = tuple(state for state in State if state not in FINAL)
+_MAX_ID = 2**63 - 1
+
+Scalar = StrictStr | StrictInt | StrictBool
+Short = Annotated[StrictStr, Field(max_length=200)]
+ActionId = Annotated[int, Path(ge=1, le=_MAX_ID)]
+Limit = Annotated[int, Query(ge=1, le=200)]
+Before = Annotated[int | None, Query(ge=1, le=_MAX_ID)]
+Key = Annotated[str | None, Header(alias="Idempotency-Key")]
+
+
+class NewAction(Strict):
+    """What is asked for."""
+
+    action_type: Annotated[StrictStr, Field(min_length=1, max_length=64)]
+    targets: Annotated[list[Short], Field(max_length=100)]
+    params: Annotated[
+        dict[Short, Scalar | list[Scalar]], Field(max_length=50, default_factory=dict)
+    ]
+    description: Annotated[StrictStr, Field(max_length=2_000)] = ""
+
+
+class Decision(Strict):
+    """Why, and the digest of the plan that was looked at (a must for HIGH and CRITICAL)."""
+
+    comment: Annotated[StrictStr, Field(max_length=1_000)] = ""
+    digest: Annotated[StrictStr, Field(max_length=64)] | None = None
+
+
+def auto_routes(services: Services) -> APIRouter:
+    """The routes of /api/auto."""
+    router = api_router(services, "/api/auto", "actions")
+    _cycle_routes(router, services)
+    _queue_routes(router, services)
+    _decision_routes(router, services)
+    return router
+
+
+def _cycle_routes(router: APIRouter, services: Services) -> None:
+    @router.get("/status")
+    async def get_status(_person: Caller) -> dict[str, Any]:
+        """What waits, what is frozen, whether all parts are alive, and the last cycle."""
+        async with services.db.read() as tx:
+            return await _status(tx, services)
+
+    @router.post("/run")
+    async def run_cycle(person: Caller) -> dict[str, Any]:
+        """Run the cycle now (ADMIN) and give its report."""
+        admins_only(person)
+        return (await services.cycle.run_once()).to_json()
+
+
+def _queue_routes(router: APIRouter, services: Services) -> None:
+    @router.get("/queue")
+    async def get_queue(
+        person: Caller,
+        status: str | None = None,
+        limit: Limit = 50,
+        before: Before = None,
+    ) -> dict[str, Any]:
+        """Actions that are not over, newest first; with ``status``, those of that state."""
+        states = _WAITING if status is None else _states(status)
+        return await _page(services, person, states, limit, before)
+
+    @router.post("/queue", status_code=201)
+    async def propose(
+        person: Caller, wanted: NewAction, idempotency_key: Key = None
+    ) -> dict[str, Any]:
+        """Propose an action. The same ``Idempotency-Key`` gives the same action again."""
+        no_agents(person)
+        async with services.db.write() as tx:
+            action = await services.proposals.propose(
+                tx,
+                person,
+                wanted.action_type,
+                wanted.targets,
+                wanted.params,
+                wanted.description,
+                origin=origin(person, idempotency_key),
+            )
+        return _proposed(action, person.language)
+
+    @router.get("/history")
+    async def get_history(
+        person: Caller,
+        status: str | None = None,
+        limit: Limit = 50,
+        before: Before = None,
+    ) -> dict[str, Any]:
+        """Actions that are over, newest first."""
+        states = FINAL if status is None else _states(status)
+        return await _page(services, person, states, limit, before)
+
+
+def _decision_routes(router: APIRouter, services: Services) -> None:
+    @router.post("/approve/{id}")
+    async def approve(
+        person: Caller, id: ActionId, decision: Decision | None = None
+    ) -> dict[str, Any]:
+        """Say yes to a waiting action."""
+        return await _decide(services, person, id, Verdict.APPROVE, decision or Decision())
+
+    @router.post("/reject/{id}")
+    async def reject(
+        person: Caller, id: ActionId, decision: Decision | None = None
+    ) -> dict[str, Any]:
+        """Say no to a waiting action."""
+        return await _decide(services, person, id, Verdict.REJECT, decision or Decision())
+
+
+async def _decide(
+    services: Services, person: Person, action_id: int, verdict: Verdict, decision: Decision
+) -> dict[str, Any]:
+    no_agents(person)
+    async with services.db.write() as tx:
+        action = await services.proposals.decide(
+            tx, person, action_id, verdict, digest=decision.digest, comment=decision.comment
+        )
+        if decision.digest is None and Level[action.risk] >= Level.HIGH:
+            # Raised after decide(), so that the wrong person and the late one hear that first;
+            # the transaction is rolled back and nothing was decided.
+            raise GiveUp(Why.INVALID, text("api_digest_needed", risk=action.risk))
+        return await _shown(tx, action, person.language)
+
+
+async def _status(tx: Transaction, services: Services) -> dict[str, Any]:
+    counts = await actions.counts(tx)
+    freeze = await freezes.current(tx)
+    cycle = services.cycle
+    return {
+        "pending": counts.get(State.PENDING_APPROVAL, 0),
+        "actions": {state.value: counts.get(state, 0) for state in State},
+        "requests": await requests.counts(tx),
+        "undelivered": await outbox.undelivered(tx),
+        "frozen": freeze
+        and {"by": freeze.begun_by, "at": freeze.begun_at, "reason": freeze.reason},
+        "links": [
+            {"name": link.name, "ok": link.ok, "detail": link.detail} for link in services.links()
+        ],
+        "cycle": {
+            "running": cycle.running,
+            "every_minutes": cycle.settings.minutes,
+            "last": cycle.last.to_json() if cycle.last else None,
+        },
+    }
+
+
+async def _page(
+    services: Services, person: Person, states: Iterable[State], limit: int, before: int | None
+) -> dict[str, Any]:
+    async with services.db.read() as tx:
+        found = await actions.listing(tx, states=states, limit=limit, before=before)
+        shown = [await _shown(tx, action, person.language) for action in found]
+    return page(found, limit, shown)
+
+
+def _states(wanted: str) -> tuple[State, ...]:
+    if wanted.upper() in State.__members__:
+        return (State(wanted.upper()),)
+    known = ", ".join(State)
+    raise GiveUp(Why.INVALID, text("api_bad_state", given=quoted(wanted), known=known))
+
+
+def _proposed(action: Action, language: str) -> dict[str, Any]:
+    plan = to_report(Plan.from_json(action.plan))
+    reasons = [say(Text.from_json(reason), language) for reason in action.reasons]
+    return {
+        "id": action.id,
+        "risk": action.risk,
+        "reasons": reasons,
+        "status": status(action.state, approved=action.approved),
+        "state": action.state.value,
+        "plan": plan | {"reasons": reasons},
+        "digest": action.digest,
+    }
+
+
+async def _shown(tx: Transaction, action: Action, language: str) -> dict[str, Any]:
+    """An action as lists and decisions show it. Times are milliseconds since 1970 in UTC."""
+    return _proposed(action, language) | {
+        "action_type": action.type,
+        "targets": list(action.targets),
+        "params": action.params,
+        "description": action.description,
+        "requester": await people.name_of(tx, action.requester_id),
+        "created_at": action.created_at,
+        "decide_by": action.decide_by,
+        "decided_by": await people.name_of(tx, action.decided_by) or None,
+        "decided_at": action.decided_at,
+        "comment": action.comment,
+        "run_by": action.run_by,
+        "started_at": action.started_at,
+        "finished_at": action.finished_at,
+        "result": action.result,
+        "superseded_by": action.superseded_by,
+    }

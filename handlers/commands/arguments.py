@@ -1,0 +1,30 @@
+"""How typed arguments are read. A wrong one is refused with the usage, never guessed."""
+
+from __future__ import annotations
+
+import re
+
+from engine.errors import GiveUp, Why
+from prompts.texts import text
+
+_ACTION_ID = re.compile(r"#?([0-9]{1,12})", re.ASCII)
+
+
+def action_id(word: str, usage: str) -> int:
+    """An action's number as people type it: ``17`` or ``#17``. Raises GiveUp."""
+    found = _ACTION_ID.fullmatch(word)
+    if found is None:
+        raise GiveUp(Why.INVALID, text("argument_id", given=word[:40], usage=usage))
+    return int(found[1])
+
+
+def head(arguments: str) -> tuple[str, str]:
+    """The first word and the rest."""
+    first, _, rest = arguments.partition(" ")
+    return first, rest.strip()
+
+
+def none_left(arguments: str, usage: str) -> None:
+    """Raises GiveUp when words follow a command that takes none."""
+    if arguments:
+        raise GiveUp(Why.INVALID, text("argument_extra", given=arguments[:40], usage=usage))

@@ -1,0 +1,1 @@
+"""Deliveries from other programs, one source a file."""

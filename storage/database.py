@@ -1,0 +1,183 @@
+"""One database, SQLite or PostgreSQL, and the transactions on it.
+
+Writes on SQLite go through one connection that begins IMMEDIATE, so a transaction never fails
+half way for a lock; reads have connections of their own (WAL).  PostgreSQL uses one pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+Clock = Callable[[], int]
+
+_BUSY_TIMEOUT_MS = 10_000
+
+
+@dataclass(frozen=True)
+class DatabaseSettings:
+    """Where things are kept."""
+
+    url: str = "sqlite+aiosqlite:///watchstander.db"
+    """SQLAlchemy URL: ``sqlite+aiosqlite:///FILE`` or ``postgresql+psycopg://…``."""
+
+    synchronous: str = "FULL"
+    """SQLite only: FULL survives a power cut; NORMAL is faster and survives a killed process."""
+
+
+@dataclass
+class Transaction:
+    """An open transaction: statements, the database's time, and whom to wake after the commit."""
+
+    connection: AsyncConnection
+    now: int
+    """Milliseconds since 1970 by the database, fixed for the whole transaction."""
+    topics: set[str] = field(default_factory=set)
+
+    async def execute(self, statement: sa.Executable, rows: Any = None) -> sa.CursorResult[Any]:
+        """Run a statement; ``rows`` (a list of dicts) runs it once per row."""
+        result = await self.connection.execute(statement, rows)
+        assert isinstance(result, sa.CursorResult)
+        return result
+
+    async def one(self, statement: sa.Executable) -> sa.Row[Any] | None:
+        """The first row or None."""
+        return (await self.execute(statement)).first()
+
+    async def all(self, statement: sa.Executable) -> list[sa.Row[Any]]:
+        """Every row."""
+        return list((await self.execute(statement)).all())
+
+    async def insert(self, table: sa.Table, **values: Any) -> int:
+        """Insert one row and give its integer primary key."""
+        result = await self.execute(table.insert().values(**values))
+        key = result.inserted_primary_key
+        assert key is not None
+        return int(key[0])
+
+    async def change(self, statement: sa.Update | sa.Delete) -> int:
+        """Run an UPDATE or DELETE and give how many rows it changed."""
+        return (await self.execute(statement)).rowcount
+
+    def wake(self, topic: str) -> None:
+        """After the commit, wake whoever waits for this topic (inbox, outbox, actions …)."""
+        self.topics.add(topic)
+
+    @property
+    def dialect(self) -> str:
+        return self.connection.dialect.name
+
+
+class Database:
+    """Opens transactions and tells waiting loops that something was committed."""
+
+    def __init__(
+        self, reader: AsyncEngine, writer: AsyncEngine, clock: Clock | None = None
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._clock = clock
+        self._is_sqlite = writer.dialect.name == "sqlite"
+        self._turn = asyncio.Lock()
+        self._waiters: dict[str, set[asyncio.Event]] = {}
+
+    @classmethod
+    def open(cls, settings: DatabaseSettings, clock: Clock | None = None) -> Database:
+        """Make the engines; nothing connects until the first transaction.
+
+        ``clock`` (tests only) replaces the database's time; milliseconds since 1970.
+        """
+        url = sa.make_url(settings.url)
+        if url.get_backend_name() != "sqlite":
+            engine = create_async_engine(url, pool_pre_ping=True, pool_size=10)
+            return cls(engine, engine, clock)
+        if url.database:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        writer = _sqlite_engine(url, settings.synchronous, "BEGIN IMMEDIATE", size=1)
+        reader = _sqlite_engine(url, settings.synchronous, "BEGIN", size=4)
+        return cls(reader, writer, clock)
+
+    async def close(self) -> None:
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+    @property
+    def writer(self) -> AsyncEngine:
+        """The engine that migrations run on."""
+        return self._writer
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Transaction]:
+        """A read-only transaction."""
+        async with self._reader.connect() as connection:
+            yield Transaction(connection, await self._now(connection))
+            await connection.rollback()
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Transaction]:
+        """A transaction that commits at the end, or rolls back when the block raises."""
+        if self._is_sqlite:
+            async with self._turn, self._writer.begin() as connection:
+                tx = Transaction(connection, await self._now(connection))
+                yield tx
+        else:
+            async with self._writer.begin() as connection:
+                tx = Transaction(connection, await self._now(connection))
+                yield tx
+        self.announce(tx.topics)
+
+    def announce(self, topics: set[str]) -> None:
+        """Wake the loops that wait for these topics in this process."""
+        for topic in topics:
+            for event in self._waiters.get(topic, ()):
+                event.set()
+
+    @asynccontextmanager
+    async def listen(self, topic: str) -> AsyncIterator[asyncio.Event]:
+        """An event that is set after each commit that woke the topic. The listener clears it."""
+        event = asyncio.Event()
+        self._waiters.setdefault(topic, set()).add(event)
+        try:
+            yield event
+        finally:
+            self._waiters[topic].discard(event)
+
+    async def _now(self, connection: AsyncConnection) -> int:
+        if self._clock is not None:
+            return self._clock()
+        if self._is_sqlite:
+            # The file is on this machine: its time is this machine's time.
+            return time.time_ns() // 1_000_000
+        seconds = await connection.scalar(sa.text("SELECT extract(epoch FROM clock_timestamp())"))
+        return int(seconds * 1000) if seconds is not None else 0
+
+
+def _sqlite_engine(url: sa.URL, synchronous: str, begin: str, *, size: int) -> AsyncEngine:
+    engine = create_async_engine(
+        url, poolclass=AsyncAdaptedQueuePool, pool_size=size, max_overflow=0, pool_timeout=60
+    )
+
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # we begin ourselves: see below
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute(f"PRAGMA synchronous={'NORMAL' if synchronous == 'NORMAL' else 'FULL'}")
+        cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @sa.event.listens_for(engine.sync_engine, "begin")
+    def start(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

@@ -1,0 +1,98 @@
+"""What came in, kept before it is acknowledged. A delivery id is unique per source for good."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from storage.database import Transaction
+from storage.tables import inbox
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One row of the inbox."""
+
+    id: int
+    source: str
+    delivery_id: str
+    lane: str
+    body: dict[str, Any]
+    received_at: int
+    attempts: int
+
+
+async def keep(
+    tx: Transaction, source: str, delivery_id: str, body: dict[str, Any], lane: str = ""
+) -> int | None:
+    """Keep a delivery. Gives its row id, or None when this exact delivery was kept before.
+
+    ``lane`` names what must stay in order (a room); different lanes are handled side by side.
+    """
+    seen = sa.select(inbox.c.id).where(inbox.c.source == source, inbox.c.delivery_id == delivery_id)
+    if await tx.one(seen) is not None:
+        return None
+    row = await tx.insert(
+        inbox,
+        source=source,
+        delivery_id=delivery_id,
+        lane=lane,
+        body=json.dumps(body, ensure_ascii=False),
+        received_at=tx.now,
+        state="NEW",
+    )
+    tx.wake("inbox")
+    return row
+
+
+async def waiting(tx: Transaction, limit: int, after: int = 0) -> list[Delivery]:
+    """The oldest unhandled deliveries that are due, above a row id."""
+    rows = await tx.all(
+        sa.select(inbox)
+        .where(inbox.c.state == "NEW", inbox.c.not_before <= tx.now, inbox.c.id > after)
+        .order_by(inbox.c.id)
+        .limit(limit)
+    )
+    return [
+        Delivery(
+            row.id,
+            row.source,
+            row.delivery_id,
+            row.lane,
+            json.loads(row.body),
+            row.received_at,
+            row.attempts,
+        )
+        for row in rows
+    ]
+
+
+async def done(tx: Transaction, delivery: int) -> bool:
+    """Mark as handled, in the transaction that holds the effects. False: somebody else did."""
+    changed = await tx.change(
+        inbox.update()
+        .where(inbox.c.id == delivery, inbox.c.state == "NEW")
+        .values(state="DONE", handled_at=tx.now)
+    )
+    return changed == 1
+
+
+async def postpone(tx: Transaction, delivery: int, error: str, delay_ms: int) -> None:
+    """Try again later."""
+    await tx.change(
+        inbox.update()
+        .where(inbox.c.id == delivery, inbox.c.state == "NEW")
+        .values(attempts=inbox.c.attempts + 1, error=error, not_before=tx.now + delay_ms)
+    )
+
+
+async def fail(tx: Transaction, delivery: int, error: str) -> None:
+    """Give up on a delivery that cannot be handled; it stays for a person to look at."""
+    await tx.change(
+        inbox.update()
+        .where(inbox.c.id == delivery, inbox.c.state == "NEW")
+        .values(state="FAILED", attempts=inbox.c.attempts + 1, error=error, handled_at=tx.now)
+    )

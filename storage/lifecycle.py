@@ -1,0 +1,130 @@
+"""Every state of an action and of a service request, and every legal move.
+
+Rule 1: whatever decides whether a move is legal as such is in this file; a move that is not in
+these tables cannot be written.
+Rule 2: this file knows nothing else: no database, no clock, no person.
+Rule 3: conditions on a move (who, digest, deadline) are named by the code that makes the move, in
+the same UPDATE that names the old state.
+"""
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where an action stands."""
+
+    PROPOSED = "PROPOSED"  #: written, not yet routed
+    PENDING_APPROVAL = "PENDING_APPROVAL"  #: waits for a person
+    APPROVED = "APPROVED"  #: a person said yes; waits for the runner
+    QUEUED = "QUEUED"  #: needs no person; waits for the runner
+    RUNNING = "RUNNING"  #: claimed by one runner
+    SUCCEEDED = "SUCCEEDED"  #: every step ended well
+    FAILED = "FAILED"  #: a step ended badly, or was refused before it began
+    UNKNOWN = "UNKNOWN"  #: nobody knows whether it ran: a person settles it
+    REJECTED = "REJECTED"  #: a person said no
+    EXPIRED = "EXPIRED"  #: not decided, or not run, in time
+    SUPERSEDED = "SUPERSEDED"  #: plan, target, risk or policy changed: a new card replaced it
+
+
+class Move(StrEnum):
+    """What can happen to an action. Each move leaves an audit row ``action.<move>``."""
+
+    ASK = "ask"
+    QUEUE = "queue"
+    APPROVE = "approve"
+    REJECT = "reject"
+    EXPIRE = "expire"
+    SUPERSEDE = "supersede"
+    CLAIM = "claim"
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    LOSE = "lose"
+    SETTLE_RAN = "settle_ran"
+    SETTLE_NOT_RUN = "settle_not_run"
+
+
+MOVES: dict[Move, dict[State, State]] = {
+    Move.ASK: {State.PROPOSED: State.PENDING_APPROVAL},
+    Move.QUEUE: {State.PROPOSED: State.QUEUED},
+    Move.APPROVE: {State.PENDING_APPROVAL: State.APPROVED},
+    Move.REJECT: {State.PENDING_APPROVAL: State.REJECTED},
+    Move.EXPIRE: {
+        State.PENDING_APPROVAL: State.EXPIRED,
+        State.APPROVED: State.EXPIRED,
+        State.QUEUED: State.EXPIRED,
+    },
+    Move.SUPERSEDE: {
+        State.PENDING_APPROVAL: State.SUPERSEDED,
+        State.APPROVED: State.SUPERSEDED,
+        State.QUEUED: State.SUPERSEDED,
+    },
+    Move.CLAIM: {State.QUEUED: State.RUNNING, State.APPROVED: State.RUNNING},
+    Move.SUCCEED: {State.RUNNING: State.SUCCEEDED},
+    Move.FAIL: {State.RUNNING: State.FAILED},
+    Move.LOSE: {State.RUNNING: State.UNKNOWN},
+    Move.SETTLE_RAN: {State.UNKNOWN: State.SUCCEEDED},
+    Move.SETTLE_NOT_RUN: {State.UNKNOWN: State.FAILED},
+}
+
+#: No move leads out of these.
+FINAL = frozenset(
+    state for state in State if not any(state in sources for sources in MOVES.values())
+)
+
+#: A person can still be asked about these: their cards carry buttons.
+OPEN = frozenset({State.PENDING_APPROVAL, State.UNKNOWN})
+
+
+class RequestState(StrEnum):
+    """Where a service request stands."""
+
+    NEW = "NEW"  #: not looked at
+    OPEN = "OPEN"  #: classified, nobody has it
+    ASSIGNED = "ASSIGNED"  #: a person has it
+    DONE = "DONE"  #: closed as done
+    REJECTED = "REJECTED"  #: closed as refused
+
+
+class RequestMove(StrEnum):
+    """What can happen to a service request. Each leaves an audit row ``request.<move>``."""
+
+    CLASSIFY = "classify"
+    ASSIGN = "assign"
+    CLOSE = "close"
+    REJECT = "reject"
+    REOPEN = "reopen"
+
+
+_LIVE = (RequestState.NEW, RequestState.OPEN, RequestState.ASSIGNED)
+REQUEST_MOVES: dict[RequestMove, dict[RequestState, RequestState]] = {
+    RequestMove.CLASSIFY: {RequestState.NEW: RequestState.OPEN},
+    RequestMove.ASSIGN: {state: RequestState.ASSIGNED for state in _LIVE},
+    RequestMove.CLOSE: {state: RequestState.DONE for state in _LIVE},
+    RequestMove.REJECT: {state: RequestState.REJECTED for state in _LIVE},
+    RequestMove.REOPEN: {
+        RequestState.DONE: RequestState.OPEN,
+        RequestState.REJECTED: RequestState.OPEN,
+    },
+}
+
+
+def sources(move: Move) -> tuple[State, ...]:
+    """The states a move may start from."""
+    return tuple(MOVES[move])
+
+
+def target(move: Move, source: State) -> State:
+    """Where a move leads from a state. Raises KeyError when the table has no such move."""
+    return MOVES[move][source]
+
+
+def status(state: State, *, approved: bool) -> str:
+    """The status name of requirements row D2 for a state; ``approved`` = a person said yes.
+
+    AUTO_DONE stands for SUCCEEDED without approval; execution adds its own names.
+    """
+    if state is State.SUCCEEDED and not approved:
+        return "AUTO_DONE"
+    if state in (State.PROPOSED, State.QUEUED):
+        return "QUEUED"
+    return state.value

@@ -1,0 +1,60 @@
+"""The real parts that handlers work with, on a small inventory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.language.model import ModelSettings
+from engine.language.reader import Reader
+
+from engine.actions.scripts import Scripts
+from engine.approvals.proposals import Proposals
+from engine.approvals.settings import ApprovalSettings
+from engine.approvals.watch import ApprovalWatch
+from engine.cycle import Cycle
+from engine.inventory import load_inventory
+from engine.planning import Planner, PlanSettings
+from engine.requests.desk import Desk
+from engine.risk import load_policy
+from handlers.services import Link, Services
+from storage.database import Database
+
+INVENTORY = """
+[[institution]]
+code = "KR"
+names = ["한국"]
+[[system]]
+code = "PAY"
+institution = "KR"
+names = ["결제"]
+[[asset]]
+code = "PAY-WAS-01"
+system = "PAY"
+layer = "WAS"
+environment = "PRD"
+host = "pay-was-01"
+service = "tomcat"
+[[asset]]
+code = "PAY-STG-01"
+system = "PAY"
+layer = "WAS"
+environment = "STG"
+host = "pay-stg-01"
+service = "tomcat"
+"""
+
+
+def build_services(db: Database, folder: Path) -> Services:
+    """Everything but the rooms; the reader is not started, as no test here speaks in words."""
+    file = folder / "inventory.toml"
+    file.write_text(INVENTORY, encoding="utf-8")
+    inventory = load_inventory(file)
+    planner = Planner(inventory, load_policy(None), Scripts(None), PlanSettings())
+    approvals = ApprovalSettings()
+    proposals = Proposals(planner, approvals)
+    desk = Desk()
+    watch = ApprovalWatch(db, proposals, approvals)
+    cycle = Cycle(db, desk, watch.run_once)
+    reader = Reader(inventory, ModelSettings())
+    links = (Link("database", True, "answers"),)
+    return Services(db, inventory, reader, proposals, desk, cycle, lambda: links)

@@ -97,7 +97,7 @@ class App:
         self.web = WebPlatform(settings.web, self.db, settings.rooms, menu)
         self.slack = SlackPlatform(settings.slack) if settings.slack else None
         self.telegram = TelegramPlatform(settings.telegram, menu) if settings.telegram else None
-        self.messenger = MessengerPlatform(settings.messenger) if settings.messenger else None
+        self.messenger = MessengerPlatform(settings.messenger, self.db) if settings.messenger else None
         every = (self.web, self.slack, self.telegram, self.messenger)
         return [platform for platform in every if platform is not None]
 

@@ -55,6 +55,16 @@ class _Sending:
     shown: str = ""
 
 
+@dataclass(frozen=True)
+class _Fate:
+    """What became of a try: it arrived as ``message``, or ``why`` it did not."""
+
+    message: str | None = None
+    why: str = ""
+    again_in: float | None = None
+    """Seconds until the next try; None = there will be none."""
+
+
 class Delivery:
     """One per process."""
 
@@ -107,43 +117,59 @@ class Delivery:
         task.add_done_callback(end)
 
     async def _serve_people(self, parcels: list[Parcel]) -> None:
-        """Answers to people who wait: at once, whatever the room's own pace."""
-        for parcel in parcels:
-            await self._deliver(parcel)
+        """Answers to people who wait: at once and side by side, whatever the room's own pace."""
+        sendings = await self._prepare(parcels)
+        fates = await asyncio.gather(*(self._try(sending) for sending in sendings))
+        await self._record(list(zip(sendings, fates, strict=True)))
 
     async def _serve_room(self, room_id: int, parcels: list[Parcel]) -> None:
         for parcel in parcels:
             wait = self._free_at.get(room_id, 0.0) - time.monotonic()
             if wait > 0:
                 await asyncio.sleep(wait)
-            if not await self._deliver(parcel):
-                return  # order is kept: what is behind waits too
+            for sending in await self._prepare([parcel]):
+                fate = await self._try(sending)
+                await self._record([(sending, fate)])
+                if fate.again_in is not None:
+                    return  # order is kept: what is behind waits too
 
-    async def _deliver(self, parcel: Parcel) -> bool:
-        """One try. False: the room does not take anything now."""
-        sending = await self._prepare(parcel)
-        if sending is None:
-            return True
+    async def _try(self, sending: _Sending) -> _Fate:
+        """One try, whatever comes of it."""
         try:
             platform = self._links.sender(sending.room.platform)
-            if parcel.kind not in outbox.PERSONAL:
+            if sending.parcel.kind not in outbox.PERSONAL:
                 self._free_at[sending.room.id] = time.monotonic() + platform.per_room_interval
-            message = await self._send(platform, sending)
+            return _Fate(message=await self._send(platform, sending))
         except SendRetry as retry:
-            return await self._postpone(sending, str(retry), retry.delay)
+            return _Fate(why=str(retry), again_in=retry.delay)
         except SendRefused as refused:
-            await self._give_up(sending, str(refused))
-            return True
+            return _Fate(why=str(refused))
         # The boundary: one room's trouble stays in that room.
         except Exception as error:
-            log.exception("outbox %s: sending failed", parcel.id)
-            return await self._postpone(sending, repr(error), min(60.0, 2.0**parcel.attempts))
-        SENDS.labels(sending.room.platform, parcel.kind, "sent").inc()
+            log.exception("outbox %s: sending failed", sending.parcel.id)
+            return _Fate(why=repr(error), again_in=min(60.0, 2.0**sending.parcel.attempts))
+
+    async def _record(self, tries: list[tuple[_Sending, _Fate]]) -> None:
+        """Write down what became of each try."""
         async with self._db.write() as tx:
+            for sending, fate in tries:
+                await self._settle(tx, sending, fate)
+
+    async def _settle(self, tx: Transaction, sending: _Sending, fate: _Fate) -> None:
+        parcel, platform = sending.parcel, sending.room.platform
+        too_old = tx.now - parcel.created_at > self._settings.give_up_after_hours * 3_600_000
+        if fate.message is not None:
+            SENDS.labels(platform, parcel.kind, "sent").inc()
             if sending.copy is not None:
-                await cards.posted(tx, sending.copy.id, message, sending.shown)
+                await cards.posted(tx, sending.copy.id, fate.message, sending.shown)
             await outbox.sent(tx, parcel.id, sending.version)
-        return True
+        elif fate.again_in is not None and not too_old:
+            SENDS.labels(platform, parcel.kind, "retry").inc()
+            await outbox.postpone(tx, parcel.id, fate.why, int(fate.again_in * 1000))
+        else:
+            SENDS.labels(platform, parcel.kind, "refused").inc()
+            log.error("outbox %s to %s: given up: %s", parcel.id, sending.room.address, fate.why)
+            await outbox.give_up(tx, parcel.id, fate.why)
 
     async def _send(self, platform: Platform, sending: _Sending) -> str:
         room, draft = sending.room, sending.draft
@@ -164,24 +190,28 @@ class Delivery:
             await platform.whisper(address, user, draft)
         return ""
 
-    async def _prepare(self, parcel: Parcel) -> _Sending | None:
-        """Draw what is to be sent and write the try down. None: there is nothing to send."""
+    async def _prepare(self, parcels: list[Parcel]) -> list[_Sending]:
+        """Draw what is to be sent and write the tries down. What is gone or shown is left out."""
         async with self._db.write() as tx:
-            room = await rooms.by_id(tx, parcel.room_id)
-            version = await outbox.begin_try(tx, parcel.id)
-            if room is None or version is None:
-                return None
-            if parcel.kind == "card":
-                return await self._prepare_card(tx, parcel, room, version)
-            body = parcel.body
-            tokens = await buttons.issue_for_choices(
-                tx, room.id, body.get("person_id"), body.get("choices", [])
-            )
-            drawn = {code: replies.draw(body, code, tokens) for code in LANGUAGES}
-            language = body.get("language") or room.language
-            context = body.get("context", {})
-            draft = Draft(parcel.id, drawn, language, context, doubt=parcel.attempts > 0)
-            return _Sending(parcel, room, draft, version)
+            found = [await self._prepare_one(tx, parcel) for parcel in parcels]
+        return [sending for sending in found if sending is not None]
+
+    async def _prepare_one(self, tx: Transaction, parcel: Parcel) -> _Sending | None:
+        room = await rooms.by_id(tx, parcel.room_id)
+        version = await outbox.begin_try(tx, parcel.id)
+        if room is None or version is None:
+            return None
+        if parcel.kind == "card":
+            return await self._prepare_card(tx, parcel, room, version)
+        body = parcel.body
+        tokens = await buttons.issue_for_choices(
+            tx, room.id, body.get("person_id"), body.get("choices", [])
+        )
+        drawn = {code: replies.draw(body, code, tokens) for code in LANGUAGES}
+        language = body.get("language") or room.language
+        context = body.get("context", {})
+        draft = Draft(parcel.id, drawn, language, context, doubt=parcel.attempts > 0)
+        return _Sending(parcel, room, draft, version)
 
     async def _prepare_card(
         self, tx: Transaction, parcel: Parcel, room: Room, version: int
@@ -198,28 +228,6 @@ class Delivery:
             return None
         draft = Draft(parcel.id, drawn, room.language, doubt=parcel.attempts > 0)
         return _Sending(parcel, room, draft, version, copy, shown)
-
-    async def _postpone(self, sending: _Sending, why: str, delay: float) -> bool:
-        SENDS.labels(sending.room.platform, sending.parcel.kind, "retry").inc()
-        async with self._db.write() as tx:
-            age_ms = tx.now - sending.parcel.created_at
-            if age_ms > self._settings.give_up_after_hours * 3_600_000:
-                await outbox.give_up(tx, sending.parcel.id, why)
-                log.error(
-                    "outbox %s: given up after %s h: %s",
-                    sending.parcel.id,
-                    age_ms // 3_600_000,
-                    why,
-                )
-                return True
-            await outbox.postpone(tx, sending.parcel.id, why, int(delay * 1000))
-        return False
-
-    async def _give_up(self, sending: _Sending, why: str) -> None:
-        SENDS.labels(sending.room.platform, sending.parcel.kind, "refused").inc()
-        log.error("outbox %s to %s: refused: %s", sending.parcel.id, sending.room.address, why)
-        async with self._db.write() as tx:
-            await outbox.give_up(tx, sending.parcel.id, why)
 
 
 def _fallback(sending: _Sending) -> Draft:

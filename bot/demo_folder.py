@@ -34,7 +34,7 @@ def write_folder(folder: Path, port: int) -> None:
         (folder / "scripts" / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
         inventory = (_FILES / "inventory.toml").read_text(encoding="utf-8")
         (folder / "inventory.toml").write_text(inventory, encoding="utf-8")
-        config = (_FILES / "config.toml").read_text(encoding="utf-8")
+        config = (_FILES / "settings.toml").read_text(encoding="utf-8")
         config = config.replace("port = 8484", f"port = {port}")
         # Last: a folder that has it is complete.
         (folder / "config.toml").write_text(config, encoding="utf-8")

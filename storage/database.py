@@ -103,7 +103,8 @@ class Database:
         if url.database:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         writer = _sqlite_engine(url, settings.synchronous, "BEGIN IMMEDIATE", size=1)
-        reader = _sqlite_engine(url, settings.synchronous, "BEGIN", size=4)
+        # Each read sees the newest commit: no statement before or after it is needed.
+        reader = _sqlite_engine(url, settings.synchronous, None, size=4)
         return cls(reader, writer, clock)
 
     async def close(self) -> None:
@@ -161,9 +162,14 @@ class Database:
         return int(seconds * 1000) if seconds is not None else 0
 
 
-def _sqlite_engine(url: sa.URL, synchronous: str, begin: str, *, size: int) -> AsyncEngine:
+def _sqlite_engine(url: sa.URL, synchronous: str, begin: str | None, *, size: int) -> AsyncEngine:
     engine = create_async_engine(
-        url, poolclass=AsyncAdaptedQueuePool, pool_size=size, max_overflow=0, pool_timeout=60
+        url,
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=60,
+        pool_reset_on_return=None,  # every transaction here ends in a commit or a rollback
     )
 
     @sa.event.listens_for(engine.sync_engine, "connect")
@@ -176,8 +182,10 @@ def _sqlite_engine(url: sa.URL, synchronous: str, begin: str, *, size: int) -> A
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()
 
-    @sa.event.listens_for(engine.sync_engine, "begin")
-    def start(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(begin)
+    if begin is not None:
+
+        @sa.event.listens_for(engine.sync_engine, "begin")
+        def start(connection: sa.Connection) -> None:
+            connection.exec_driver_sql(begin)
 
     return engine

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.database import Transaction
 from storage.tables import inbox
@@ -32,20 +33,24 @@ async def keep(
 
     ``lane`` names what must stay in order (a room); different lanes are handled side by side.
     """
-    seen = sa.select(inbox.c.id).where(inbox.c.source == source, inbox.c.delivery_id == delivery_id)
-    if await tx.one(seen) is not None:
-        return None
-    row = await tx.insert(
-        inbox,
-        source=source,
-        delivery_id=delivery_id,
-        lane=lane,
-        body=json.dumps(body, ensure_ascii=False),
-        received_at=tx.now,
-        state="NEW",
+    insert = postgresql.insert if tx.dialect == "postgresql" else sqlite.insert
+    row = await tx.one(
+        insert(inbox)
+        .values(
+            source=source,
+            delivery_id=delivery_id,
+            lane=lane,
+            body=json.dumps(body, ensure_ascii=False),
+            received_at=tx.now,
+            state="NEW",
+        )
+        .on_conflict_do_nothing()
+        .returning(inbox.c.id)
     )
+    if row is None:
+        return None
     tx.wake("inbox")
-    return row
+    return int(row.id)
 
 
 async def waiting(tx: Transaction, limit: int, after: int = 0) -> list[Delivery]:

@@ -81,11 +81,20 @@ def _tables(settings: Settings) -> list[str]:
 
 
 def _model(settings: Settings) -> list[str]:
-    model = settings.model.path
-    if model is None or model.is_file():
+    import hashlib
+
+    model, place = settings.model, f"{settings.path.name}: [model]"
+    if model.path is None:
         return []
-    place = f"{settings.path.name}: [model] path"
-    return [f"{place}: {model}: no such file; mend the path, or remove it to read words by rules"]
+    try:
+        with model.path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest() if model.sha256 else ""
+    except OSError as error:
+        mend = "mend the path, or remove it to read words by rules"
+        return [f"{place} path: {model.path}: {error.strerror}; {mend}"]
+    if found != model.sha256.lower():
+        return [f"{place} sha256: {model.path} has {found}; get the right file, or mend the hash"]
+    return []
 
 
 def _audit(settings: Settings) -> list[str]:

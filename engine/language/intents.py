@@ -196,7 +196,7 @@ def _outweighed(sentence: str, hit: re.Match[str]) -> bool:
     if request is None or _hit("only_told", sentence, "inquiry"):
         return False
     latin_question = hit[0][0].isascii()
-    return request.start() < hit.start() if latin_question else True
+    return request.start() <= hit.start() if latin_question else True
 
 
 def _has_question(text: str, cues: list[Cue], named: bool) -> bool:

@@ -1,46 +1,64 @@
-"""LEAD'S TEMPORARY PLACEHOLDER: overwrite this file whole."""
+"""A message to a reading: the local model first, the rules whenever it has no usable answer."""
 
+from __future__ import annotations
+
+import logging
 from typing import NamedTuple
 
 from engine.inventory import Inventory
-from engine.language.contract import Parse, Reading
-from engine.language.model import ModelSettings
+from engine.language.contract import MAX_TEXT, ContractError, Parse, Reading
+from engine.language.grounding import ground
+from engine.language.model import LocalModel, ModelSettings
+from engine.language.names import NameIndex
+from engine.language.rules import Understood, understand
+
+_log = logging.getLogger(__name__)
 
 
 class ChainStep(NamedTuple):
+    """One link of the chain as /status and /readyz show it."""
+
     name: str
     ok: bool
     detail: str
 
 
 class Reader:
-    def __init__(self, inventory: Inventory, settings: ModelSettings) -> None:
-        self.inventory = inventory
+    """Reads messages against one inventory. Never raises for what a message holds."""
 
-    async def start(self) -> None: ...
+    def __init__(self, inventory: Inventory, settings: ModelSettings | None = None) -> None:
+        self._inventory = inventory
+        self._index = NameIndex(inventory)
+        self.model = LocalModel(settings or ModelSettings())
+        understand("", inventory, self._index)  # compiles the patterns before the first message
 
-    async def stop(self) -> None: ...
+    async def start(self) -> None:
+        """Start the model, if one is configured. A model that fails leaves the rules."""
+        await self.model.start()
 
-    def steps(self) -> tuple[ChainStep, ...]:
-        return (ChainStep("rules", True, "ready"),)
+    async def stop(self) -> None:
+        """Stop the model."""
+        await self.model.stop()
 
     async def read(self, said: str) -> Reading:
-        assets = tuple(a.code for a in self.inventory.assets.values() if a.host in said)
-        return Reading(
-            Parse.from_json(
-                {
-                    "intent_type": "RESTART",
-                    "institution": "UNKNOWN",
-                    "system_name": "UNKNOWN",
-                    "infrastructure_layer": "UNKNOWN",
-                    "target_nodes": [],
-                    "action_sequence": ["RESTART"],
-                    "deploy_artifacts": [],
-                    "requires_approval": True,
-                }
-            ),
-            assets,
-            None,
-            1.0,
-            "rules",
+        """What a message means; the first 4,000 characters count."""
+        said = said[:MAX_TEXT]
+        rules = understand(said, self._inventory, self._index)
+        answer = await self.model.complete(said)
+        if answer is not None:
+            try:
+                return ground(Parse.from_json(answer), rules, self._inventory, self._index)
+            except ContractError as error:
+                _log.warning("model: its answer is not a parse: %s", error)
+        return _by_rules(rules)
+
+    def steps(self) -> tuple[ChainStep, ...]:
+        """The chain, in the order it is asked."""
+        return (
+            ChainStep("model", self.model.ok, self.model.detail),
+            ChainStep("rules", True, f"ready, {len(self._index.entries)} names"),
         )
+
+
+def _by_rules(rules: Understood) -> Reading:
+    return Reading(rules.parse, rules.assets, rules.question, rules.confidence, "rules")

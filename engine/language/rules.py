@@ -39,6 +39,8 @@ class Understood:
     scan: Scan
     split: Split
     unknown: tuple[str, ...]
+    several: bool = False
+    """Different things are asked for on different targets."""
 
 
 def understand(said: str, inventory: Inventory, index: NameIndex) -> Understood:
@@ -58,7 +60,7 @@ def understand(said: str, inventory: Inventory, index: NameIndex) -> Understood:
     several = _several_wishes(inventory, scan, wish, split, names)
     if several:
         question = ask_which_wish(several)
-        return Understood(parse, (), question, wish.confidence, scan, split, names)
+        return Understood(parse, (), question, wish.confidence, scan, split, names, several=True)
     selection = select(inventory, split, wish.intent, names)
     asked = question_for(inventory, index, selection, wish.intent)
     return Understood(parse, selection.assets, asked, wish.confidence, scan, split, names)
@@ -131,7 +133,7 @@ def _parse(scan: Scan, wish: Wish, split: Split, unknown: list[Stranger]) -> Par
         infrastructure_layer="|".join(layer for layer in LAYERS if layer in layers) or UNKNOWN,
         target_nodes=tuple(dict.fromkeys(n[:MAX_NAME] for n in nodes if _clean(n)))[:MAX_LIST],
         action_sequence=wish.steps,
-        deploy_artifacts=_artifacts(scan, wish.intent),
+        deploy_artifacts=artifacts_for(scan, wish.intent),
         requires_approval=wish.intent in CHANGING,
     )
 
@@ -140,7 +142,7 @@ def _clean(name: str) -> bool:
     return bool(name.strip()) and not any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 for c in name)
 
 
-def _artifacts(scan: Scan, intent: str) -> tuple[str, ...]:
+def artifacts_for(scan: Scan, intent: str) -> tuple[str, ...]:
     """Packages for DEPLOY, scripts for SCRIPT, as written."""
     files = [file for file in scan.files if len(file.written) <= MAX_NAME]
     if intent == "DEPLOY":

@@ -123,7 +123,7 @@ def find_strangers(scan: Scan, split: Split, index: NameIndex, wish: Wish) -> li
     """The unknown names that stand where a target is named, the excluded ones left out."""
     found = [Stranger(name, 0, 0, Kind.NODE) for name in scan.absent]
     taken = _cue_spans(wish)
-    looked = (_hosts(scan, index), _systems(scan), _organisations(scan), _neighbours(scan, split))
+    looked = (_hosts(scan, index, wish), _systems(scan), _organisations(scan), _neighbours(scan, split))
     for stranger in chain.from_iterable(looked):
         inside_cue = any(a <= stranger.start and stranger.end <= b for a, b in taken)
         if not inside_cue and not _ruled_out(scan, stranger):
@@ -150,7 +150,7 @@ def _not_nodes() -> re.Pattern[str]:
     return re.compile(lexicon.words("unknown")["not_nodes"], re.ASCII)
 
 
-def _hosts(scan: Scan, index: NameIndex) -> Iterator[Stranger]:
+def _hosts(scan: Scan, index: NameIndex, wish: Wish) -> Iterator[Stranger]:
     """Tokens that look like a host: digits or dashes, and parts that hosts have."""
     parts = set(lexicon.words("unknown")["node_parts"]) | index.first_parts
     local = any(not char.isascii() and char.isalpha() for char in scan.masked)
@@ -162,6 +162,8 @@ def _hosts(scan: Scan, index: NameIndex) -> Iterator[Stranger]:
         dashed = "-" in word or "_" in word
         familiar = bool(parts & set(pieces)) and (dashed or pieces[0] != word)
         shaped = bool(lexicon.pattern("strangers", "host_shape").fullmatch(word))
+        if wish.intent == "ACCOUNT" and not dashed:
+            continue  # a login name
         if familiar or shaped or BROKEN in word or (dashed and local):
             yield Stranger(scan.folded.written(*match.span()), *match.span(), Kind.NODE)
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from storage import actions
@@ -32,17 +33,17 @@ class Process:
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         )  # fmt: skip
         deadline = asyncio.get_running_loop().time() + 20
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", self._world.port)
-            except OSError:
+        async with httpx.AsyncClient(base_url=self._world.address) as client:
+            while not await self._ready(client):
                 assert self._process.returncode is None, "the bot ended while it started"
                 assert asyncio.get_running_loop().time() < deadline, "the bot did not start"
                 await asyncio.sleep(0.05)
-            else:
-                writer.close()
-                await writer.wait_closed()
-                return
+
+    async def _ready(self, client: httpx.AsyncClient) -> bool:
+        try:
+            return (await client.get("/readyz", timeout=1)).status_code == 200
+        except httpx.TransportError:
+            return False
 
     async def kill(self) -> None:
         assert self._process is not None

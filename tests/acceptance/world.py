@@ -187,6 +187,7 @@ per_room_interval = 0.001
 token = "{self.telegram.token}"
 api_url = "{self.telegram.api_url}"
 poll_seconds = 1
+per_minute_in_group = 1000
 [[room]]
 address = "slack:T1/{SLACK_ROOM}"
 language = "en"

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import asyncssh
+
 from bot.app import App
 from bot.delivery import Delivery, DeliverySettings
 from bot.links import Links
@@ -31,7 +33,22 @@ from storage import inbox, migrate, people, rooms
 from storage.people import Account, Listing, Role
 from storage.rooms import RoomListing
 
-ROOM = RoomAddress("bench", "", "room")
+INVENTORY = """
+[[institution]]
+code = "A"
+names = ["A"]
+[[system]]
+code = "B"
+institution = "A"
+names = ["B"]
+[[asset]]
+code = "C"
+system = "B"
+layer = "WAS"
+environment = "DEV"
+host = "c"
+service = "c"
+"""
 
 
 class Edge:
@@ -87,9 +104,12 @@ def _fifty_commands() -> None:
 
 def _config(folder: Path) -> Path:
     (folder / "known_hosts").touch()
-    (folder / "inventory.toml").write_text("")
+    asyncssh.generate_private_key("ssh-ed25519").write_private_key(str(folder / "key"))
+    (folder / "inventory.toml").write_text(INVENTORY)
     path = folder / "config.toml"
-    path.write_text('[ssh]\nknown_hosts = "known_hosts"\n[[person]]\nname = "a"\nrole = "ADMIN"\n')
+    path.write_text(
+        '[ssh]\nknown_hosts = "known_hosts"\nkey_file = "key"\n[[person]]\nname = "a"\nrole = "ADMIN"\n'
+    )
     return path
 
 

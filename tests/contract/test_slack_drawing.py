@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.platforms.slack.drawing import draw
@@ -159,11 +159,13 @@ def test_buttons_keep_order_style_and_token() -> None:
     assert len({b["action_id"] for b in drawn}) == 7
 
 
-@given(st.text(max_size=200), st.integers(2, 50))
-@settings(max_examples=100, deadline=None)
+@given(st.one_of(st.text(max_size=200), st.text("a\n🧨", max_size=200)), st.integers(2, 50))
+@example("🧨🧨", 2)
+@example("🧨" * 100, 50)
+@settings(max_examples=150, deadline=None)
 def test_cutting(words: str, limit: int) -> None:
     assert size(words) == units(words)
-    assert units(cut(words, limit)) <= limit
+    assert limit - 3 < units(cut(words, limit)) <= limit or size(words) <= limit
     assert units(whole_lines(words, limit)) <= limit
     parts = pieces(words, limit)
     assert all(units(part) <= limit for part in parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import re
 import socket
@@ -79,6 +80,18 @@ def test_check_tells_everything_that_is_wrong_behind_the_configuration(setup: Pa
     ):
         assert any(place_ in line for line in done.stdout.splitlines()), (place_, done.stdout)
     assert "Traceback" not in done.stderr
+
+
+def test_check_compares_the_model_with_its_hash(setup: Path) -> None:
+    (setup.parent / "m.gguf").write_bytes(b"not the model that was meant")
+    pin = "0" * 64
+    change(setup, "[web]", f'[model]\npath = "m.gguf"\nsha256 = "{pin}"\n[web]')
+    done = watchstander("check", "--config", setup)
+    assert done.returncode == 1
+    assert "[model] sha256: " in done.stdout
+    actual = hashlib.sha256((setup.parent / "m.gguf").read_bytes()).hexdigest()
+    change(setup, pin, actual.upper())
+    assert watchstander("check", "--config", setup).stdout == "no problems\n"
 
 
 def test_check_tells_mistakes_in_the_configuration_itself(setup: Path) -> None:

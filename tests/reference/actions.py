@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bot import demo
+from bot.demo_folder import write_folder
 from engine.actions.action_type import ActionType, Context, On
 from engine.actions.registry import BY_NAME
 from engine.actions.scripts import Scripts
@@ -53,7 +53,7 @@ def page_text() -> str:
     ]
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "demo"
-        demo.write_folder(place, 8484)
+        write_folder(place, 8484)
         inventory, scripts = load_inventory(place / "inventory.toml"), Scripts(place / "scripts")
         settings = PlanSettings()
         planner = Planner(inventory, policy, scripts, settings)

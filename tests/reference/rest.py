@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.language.model import ModelSettings
-from engine.language.reader import Reader
-
-from bot import demo, web
+from bot import web
+from bot.demo_folder import write_folder
 from bot.platforms.messenger.platform import MessengerPlatform
 from bot.platforms.messenger.routes import messenger_routes
 from bot.platforms.messenger.settings import MessengerSettings
@@ -20,6 +18,8 @@ from engine.approvals.settings import ApprovalSettings
 from engine.approvals.watch import ApprovalWatch
 from engine.cycle import Cycle
 from engine.inventory import load_inventory
+from engine.language.model import ModelSettings
+from engine.language.reader import Reader
 from engine.planning import Planner, PlanSettings
 from engine.requests.desk import Desk
 from engine.risk import load_policy
@@ -37,7 +37,7 @@ def application() -> Any:
     db = Database.open(DatabaseSettings("sqlite+aiosqlite://"))
     policy, approvals = load_policy(), ApprovalSettings()
     with tempfile.TemporaryDirectory() as folder:
-        demo.write_folder(Path(folder) / "demo", 8484)
+        write_folder(Path(folder) / "demo", 8484)
         inventory = load_inventory(Path(folder) / "demo" / "inventory.toml")
     proposals = Proposals(Planner(inventory, policy, Scripts(None), PlanSettings()), approvals)
     desk = Desk()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
@@ -155,9 +156,13 @@ def test_the_drawing_shows_every_state_and_move_and_no_other() -> None:
     assert set(re.findall(r'data-state="(\w+)"', picture)) == {s.value for s in lifecycle.State}
 
 
+class Elsewhere(StrEnum):
+    NOWHERE = "NOWHERE"
+
+
 def test_a_state_without_a_place_in_the_drawing_is_told() -> None:
-    moves = {"go": {lifecycle.State.QUEUED: "ELSEWHERE"}}
-    with pytest.raises((KeyError, AttributeError)):
+    moves = {"go": {lifecycle.State.QUEUED: Elsewhere.NOWHERE}}
+    with pytest.raises(KeyError, match=r"give these states a place .*: NOWHERE"):
         svg(moves, frozenset(), frozenset())
 
 

@@ -237,5 +237,17 @@ def test_whatever_the_packages_need_is_packed_with_them() -> None:
     assert loose == []
 
 
+def test_git_keeps_whatever_the_packages_need() -> None:
+    """A pattern meant for an operator's files must not hide one of ours."""
+    hidden = [
+        name(path)
+        for folder in (*CODE, "tests")
+        for path in (ROOT / folder).rglob("*")
+        if not {"__pycache__", ".pytest_cache"} & set(path.parts)
+        if any(fnmatch.fnmatch(path.name, pattern) for pattern in ignored())
+    ]
+    assert hidden == []
+
+
 def test_the_integration_script_can_be_run() -> None:
     assert os.access(ROOT / ".ci" / "run", os.X_OK)

@@ -67,6 +67,7 @@ def escape(text: str) -> str:
 def _head(text: str, limit: int) -> str:
     limit = max(limit, 0)
     head = text[:limit]
-    while size(head) > limit:
-        head = head[: -(size(head) - limit)] if size(head) - limit < len(head) else ""
+    while (excess := size(head) - limit) > 0:
+        # A character is one or two units: half the excess in characters is never too many.
+        head = head[: -max(1, excess // 2)]
     return head

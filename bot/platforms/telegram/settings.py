@@ -32,7 +32,7 @@ class TelegramSettings:
     poll_seconds: int = 30
     """Seconds one request waits for news at Telegram (long polling), 1–50."""
 
-    press_seconds: float = 2.0
+    press_seconds: float = 8.0
     """Seconds after which a button press with no words for its presser is answered empty, so that
     the button stops spinning. Words that come later are sent as a message."""
 

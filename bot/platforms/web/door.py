@@ -65,6 +65,7 @@ def set_cookie(response: Response, settings: WebSettings, secret: str) -> None:
 
 
 def drop_cookie(response: Response, settings: WebSettings) -> None:
+    """Make the browser forget its session."""
     response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=settings.secure)
 
 

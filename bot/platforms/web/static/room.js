@@ -11,6 +11,7 @@ const limits = { text: Infinity, told: "" };
 let rooms = [];
 let link = null;
 let composer = null;
+let settleReason = () => {}; // ends the question for a reason: words, or null when it was cancelled
 
 async function start() {
   const answer = await fetch("/api/web/me", { headers: { Accept: "application/json" } });
@@ -228,6 +229,7 @@ async function press(message, button) {
 }
 
 function askReason(button) {
+  settleReason(null);
   const dialog = find("reason");
   find("reason-title").textContent = fill("reason_title", { action: button.label });
   find("reason-send").textContent = button.label;
@@ -238,14 +240,16 @@ function askReason(button) {
   dialog.showModal();
   field.focus();
   return new Promise((resolve) => {
-    dialog.addEventListener(
-      "close",
-      () => resolve(dialog.returnValue === "send" ? field.value.trim() : null),
-      { once: true },
-    );
+    settleReason = resolve;
   });
 }
 
+// The browser tells of a closing late: the dialog may be open again, for another button.
+find("reason").addEventListener("close", () => {
+  const dialog = find("reason");
+  if (dialog.open) return;
+  settleReason(dialog.returnValue === "send" ? find("reason-text").value.trim() : null);
+});
 find("reason-cancel").addEventListener("click", () => find("reason").close(""));
 find("reason-text").addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;

@@ -16,6 +16,7 @@ import uvicorn
 from bot import web
 from bot.delivery import Delivery, DeliverySettings
 from bot.links import Links
+from bot.metrics import ACTIONS, LINK_UP, WAITING
 from bot.platforms.messenger.platform import MessengerPlatform
 from bot.platforms.messenger.routes import messenger_routes
 from bot.platforms.port import Platform
@@ -49,8 +50,9 @@ from handlers.commands import registry
 from handlers.router import Router
 from handlers.services import Link, Services
 from prompts.texts import LANGUAGES, say, text
-from storage import inbox, migrate, people, rooms
+from storage import actions, inbox, migrate, outbox, people, rooms
 from storage.database import Clock, Database
+from storage.lifecycle import State
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +99,9 @@ class App:
         self.web = WebPlatform(settings.web, self.db, settings.rooms, menu)
         self.slack = SlackPlatform(settings.slack) if settings.slack else None
         self.telegram = TelegramPlatform(settings.telegram, menu) if settings.telegram else None
-        self.messenger = MessengerPlatform(settings.messenger, self.db) if settings.messenger else None
+        self.messenger = (
+            MessengerPlatform(settings.messenger, self.db) if settings.messenger else None
+        )
         every = (self.web, self.slack, self.telegram, self.messenger)
         return [platform for platform in every if platform is not None]
 
@@ -116,11 +120,23 @@ class App:
             await people.everyone(tx)
         return [Link("database", True, "answers"), *self.links.states(), self._model()]
 
+    async def measure(self) -> None:
+        """Set the gauges of /metrics."""
+        async with self.db.read() as tx:
+            counts = await actions.counts(tx)
+            WAITING.labels("inbox").set(await inbox.count_waiting(tx))
+            WAITING.labels("outbox").set(await outbox.count_waiting(tx))
+        for state in State:
+            ACTIONS.labels(state.value).set(counts.get(state, 0))
+        for link in self._states():
+            LINK_UP.labels(link.name).set(link.ok)
+
     def _model(self) -> Link:
-        """The model is a help, not a need: without it the rules read, and readiness says which."""
-        chain = self.reader.steps()
-        ok = any(step.ok for step in chain)
-        return Link("model", ok, "; ".join(f"{step.name}: {step.detail}" for step in chain))
+        """The model is a help, not a need: without it the rules read."""
+        model, *others = self.reader.steps()
+        idle = self.settings.model.path is None
+        rest = ", ".join(f"{step.name}: {step.detail}" for step in others)
+        return Link("model", model.ok or idle, f"{model.detail}; {rest}", needed=False)
 
 
 def command_menu() -> dict[str, list[tuple[str, str]]]:
@@ -212,14 +228,16 @@ def _http(app: App) -> uvicorn.Config:
     ]
     if app.messenger is not None:
         routers.append(messenger_routes(app.messenger))
-    served = web.build(routers, app.ready, app.slack, app.telegram, version("watchstander"))
+    served = web.build(
+        routers, app.ready, app.measure, app.slack, app.telegram, version("watchstander")
+    )
     return uvicorn.Config(
         served,
         log_config=None,
         access_log=False,
         lifespan="off",
         ws="websockets-sansio",
-        ws_max_size=2 * FRAME_LIMIT,
+        ws_max_size=16 * FRAME_LIMIT,
     )
 
 

@@ -222,11 +222,11 @@ class Delivery:
         if copy is None or drawn is None:
             await outbox.give_up(tx, parcel.id, "the subject of this card is gone")
             return None
-        shown = _fingerprint(drawn)
+        shown = _fingerprint(drawn.cards)
         if copy.message and copy.shown == shown:
             await outbox.sent(tx, parcel.id, version)
             return None
-        draft = Draft(parcel.id, drawn, room.language, doubt=parcel.attempts > 0)
+        draft = Draft(parcel.id, drawn.cards, room.language, drawn.itsm, doubt=parcel.attempts > 0)
         return _Sending(parcel, room, draft, version, copy, shown)
 
 

@@ -17,18 +17,21 @@ from handlers.services import Link
 BODY_LIMIT = 1_000_000
 
 Ready = Callable[[], Awaitable[Sequence[Link]]]
+Measure = Callable[[], Awaitable[None]]
+"""Sets the gauges from the database."""
 
 
 def build(
     routers: Sequence[APIRouter],
     ready: Ready,
+    measure: Measure,
     slack: SlackPlatform | None,
     telegram: TelegramPlatform | None,
     version: str,
 ) -> FastAPI:
     """The application. Routers come ready-made from handlers and platforms."""
     app = FastAPI(title="Watchstander", version=version, docs_url=None, redoc_url=None)
-    app.include_router(_health(ready))
+    app.include_router(_health(ready, measure))
     for router in routers:
         app.include_router(router)
     if slack is not None:
@@ -38,7 +41,7 @@ def build(
     return app
 
 
-def _health(ready: Ready) -> APIRouter:
+def _health(ready: Ready, measure: Measure) -> APIRouter:
     router = APIRouter(tags=["health"])
 
     @router.get("/healthz")
@@ -48,9 +51,9 @@ def _health(ready: Ready) -> APIRouter:
 
     @router.get("/readyz")
     async def readyz() -> JSONResponse:
-        """Database, rooms and model, each by name; 503 when one of them is not ready."""
+        """Database, rooms and model, each by name; 503 when one that is needed is not ready."""
         links = await ready()
-        ok = all(link.ok for link in links)
+        ok = all(link.ok for link in links if link.needed)
         checks: dict[str, Any] = {
             link.name: {"ok": link.ok, "detail": link.detail} for link in links
         }
@@ -59,7 +62,8 @@ def _health(ready: Ready) -> APIRouter:
 
     @router.get("/metrics")
     async def metrics() -> Response:
-        """Prometheus."""
+        """Counters, and how things stand now, for Prometheus."""
+        await measure()
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return router

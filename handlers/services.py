@@ -20,6 +20,8 @@ class Link:
     name: str
     ok: bool
     detail: str
+    needed: bool = True
+    """Without it the bot is not ready; the model is a help, not a need."""
 
 
 @dataclass(frozen=True)

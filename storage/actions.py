@@ -157,14 +157,20 @@ async def listing(
     limit: int = 50,
     before: int | None = None,
     oldest_first: bool = False,
+    undecided: bool = False,
 ) -> list[Action]:
-    """Actions, newest first unless said otherwise; ``before`` is a row id to page from."""
+    """Actions, newest first unless said otherwise; ``before`` is a row id to page from.
+
+    ``undecided``: only those that no person decided.
+    """
     query = sa.select(actions).limit(limit)
     query = query.order_by(actions.c.id.asc() if oldest_first else actions.c.id.desc())
     if states is not None:
         query = query.where(actions.c.state.in_([state.value for state in states]))
     if before is not None:
         query = query.where(actions.c.id < before)
+    if undecided:
+        query = query.where(actions.c.decided_by.is_(None))
     return [_action(row) for row in await tx.all(query)]
 
 

@@ -27,7 +27,7 @@ _BUSY_TIMEOUT_MS = 10_000
 class DatabaseSettings:
     """Where things are kept."""
 
-    url: str = "sqlite+aiosqlite:///watchstander.db"
+    url: str = field(default="sqlite+aiosqlite:///watchstander.db", repr=False)
     """SQLAlchemy URL: ``sqlite+aiosqlite:///FILE`` or ``postgresql+psycopg://…``."""
 
     synchronous: str = "FULL"

@@ -101,3 +101,9 @@ async def fail(tx: Transaction, delivery: int, error: str) -> None:
         .where(inbox.c.id == delivery, inbox.c.state == "NEW")
         .values(state="FAILED", attempts=inbox.c.attempts + 1, error=error, handled_at=tx.now)
     )
+
+
+async def count_waiting(tx: Transaction) -> int:
+    """How many deliveries are not handled yet."""
+    row = await tx.one(sa.select(sa.func.count()).where(inbox.c.state == "NEW"))
+    return int(row[0]) if row else 0

@@ -118,13 +118,17 @@ def target(move: Move, source: State) -> State:
     return MOVES[move][source]
 
 
+AUTO_DONE = "AUTO_DONE"
+"""Requirements row D2: it succeeded, and needed no person's yes."""
+
+
 def status(state: State, *, approved: bool) -> str:
     """The status name of requirements row D2 for a state; ``approved`` = a person said yes.
 
     AUTO_DONE stands for SUCCEEDED without approval; execution adds its own names.
     """
     if state is State.SUCCEEDED and not approved:
-        return "AUTO_DONE"
+        return AUTO_DONE
     if state in (State.PROPOSED, State.QUEUED):
         return "QUEUED"
     return state.value

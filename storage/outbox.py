@@ -25,6 +25,8 @@ import sqlalchemy as sa
 from storage.database import Transaction
 from storage.tables import outbox
 
+_OTHER = outbox.alias()  # made once: an alias copies every column
+
 PERSONAL = ("whisper", "form")
 """Kinds that are for one person, who waits for them."""
 
@@ -103,7 +105,7 @@ async def waiting(
     ``personal``: those for one person; else those for everybody, and then a room with a postponed
     parcel gives none: order is kept within a room.
     """
-    other = outbox.alias()
+    other = _OTHER
     blocked = sa.select(other.c.room_id).where(
         other.c.state == "WAITING",
         other.c.not_before > tx.now,
@@ -174,4 +176,10 @@ async def give_up(tx: Transaction, parcel: int, error: str) -> None:
 async def undelivered(tx: Transaction) -> int:
     """How many parcels were given up."""
     row = await tx.one(sa.select(sa.func.count()).where(outbox.c.state == "GAVE_UP"))
+    return int(row[0]) if row else 0
+
+
+async def count_waiting(tx: Transaction) -> int:
+    """How many parcels are not sent yet."""
+    row = await tx.one(sa.select(sa.func.count()).where(outbox.c.state == "WAITING"))
     return int(row[0]) if row else 0

@@ -47,7 +47,7 @@ class Draft:
     language: str
     """The room's language, or that of the one person it is for."""
     context: Mapping[str, Any] = field(default_factory=dict)
-    """``Event.context`` of the event this answers; empty for news."""
+    """``Event.context`` of the event this answers; for a card its itsm_* facts; empty for news."""
     doubt: bool = False
     """True when an earlier try may have arrived: look for it before posting again."""
 

@@ -30,8 +30,8 @@ def ground(parse: Parse, rules: Understood, inventory: Inventory, index: NameInd
         return Reading(parse, (), rules.question, confidence, "model")
     split = Split(_meant(parse, picked, rules), rules.split.ruled_out)
     strangers = tuple(dict.fromkeys((*unknown, *rules.unknown)))
-    selection = select(inventory, split, parse.intent_type, strangers)
-    by_rules = select(inventory, rules.split, parse.intent_type, rules.unknown)
+    selection = select(inventory, index, split, parse.intent_type, strangers)
+    by_rules = select(inventory, index, rules.split, parse.intent_type, rules.unknown)
     if not picked and not unknown:
         selection = by_rules
     differ = selection.assets and by_rules.assets and selection.assets != by_rules.assets

@@ -31,6 +31,7 @@ _AROUND = frozenset({"RESTART", "STOP", "START"})
 _LOOK_BACK = 80
 _LOOK_AHEAD = 60
 _MOST_CUES = 64
+_SENTENCE = 160
 _DONE = re.compile("했|완료|해봤|해 봤")
 
 
@@ -144,6 +145,7 @@ def _weigh(cue: Cue, text: str) -> Cue:
         or _hit("conditional_before", before)
         or _hit("conditional_after", after)
         or _hit("noun_after", after, "inquiry")
+        or _praised(text, cue)
         or _told_in_past(cue, text, before)
     )
     return replace(cue, moot=moot)
@@ -159,13 +161,21 @@ def _told_in_past(cue: Cue, text: str, before: str) -> bool:
     return _hit("participle", word) and not _hit("participle_wanted", before)
 
 
+def _praised(text: str, cue: Cue) -> bool:
+    start, end = _sentence(text, cue.start)
+    sentence = text[start:end]
+    return _hit("praise", sentence, "inquiry") and not _hit("request", sentence, "inquiry")
+
+
 def _sentence(text: str, at: int) -> tuple[int, int]:
     start = max((text.rfind(mark, 0, at) for mark in ".?!\n;。？！"), default=-1) + 1
     ends = [end for mark in "?!\n;。？！" if (end := text.find(mark, at)) >= 0]
     dot = re.compile(r"\.(?=\s|$)").search(text, at)
     if dot:
         ends.append(dot.start())
-    return start, min(ends, default=len(text))
+    end = min(ends, default=len(text))
+    # Without a full stop, the words nearby stand for the sentence.
+    return max(start, at - _SENTENCE), min(end, at + _SENTENCE)
 
 
 def _in_question(cue: Cue, text: str, named: bool) -> bool:
@@ -203,7 +213,7 @@ def _has_question(text: str, cues: list[Cue], named: bool) -> bool:
     if any(_in_question(cue, text, named) for cue in cues if cue.strong):
         return True
     hit = _question(text)
-    if hit is None or _outweighed(text, hit):
+    if hit is None or _outweighed(text, hit) or _hit("small_talk", text, "inquiry"):
         return False
     return not (named and _hit("why", hit[0], "inquiry"))
 

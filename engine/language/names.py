@@ -18,7 +18,9 @@ from engine.language.lexicon import hangul_tail, prefix_words, words
 MEND_FROM = 4
 """Characters a name must have before one typing error in it is mended."""
 _NEAR_ENOUGH = 60.0
-_NEAR_POOL = 4000
+_NEAR_POOL = 1500
+_NEAR_SIDE = 300
+"""Names looked at for a suggestion: the first of the file, and those that begin alike."""
 _CJK_SPACE = re.compile(r"(?<=[^\x00-\x7f]) +| +(?=[^\x00-\x7f])")
 
 
@@ -57,12 +59,15 @@ class NameIndex:
     def __init__(self, inventory: Inventory) -> None:
         self.entries: dict[str, Entry] = {}
         self._add_all(inventory)
+        self.by_system: dict[str, list[str]] = {code: [] for code in inventory.systems}
+        """Asset codes by system code, in the inventory's order."""
+        for asset in inventory.assets.values():
+            self.by_system[asset.system].append(asset.code)
         self._lengths = self._index_lengths()
+        self._sorted = sorted(self.entries)
         self._by_digits: dict[str, dict[int, list[str]]] = {}
-        self._by_head: dict[str, list[str]] = {}
         for key in self.entries:
             self._by_digits.setdefault(_digits(key), {}).setdefault(len(key), []).append(key)
-            self._by_head.setdefault(key[:2], []).append(key)
         self.first_parts = frozenset(
             re.split(r"[-_.\d]", entry.key)[0] for entry in self.entries.values() if entry.nodes
         ) - {""}
@@ -184,7 +189,8 @@ class NameIndex:
     def nearest(self, word: str, limit: int) -> list[Entry]:
         """Names that look like this one, the nearest first; at most ``limit``."""
         key = _key(word)
-        pool = dict.fromkeys(islice(self._by_head.get(key[:2], ()), _NEAR_POOL))
+        at = bisect_right(self._sorted, key)
+        pool = dict.fromkeys(self._sorted[max(0, at - _NEAR_SIDE) : at + _NEAR_SIDE])
         pool.update(dict.fromkeys(islice(self.entries, _NEAR_POOL)))
         found = process.extract(
             key, list(pool), scorer=fuzz.ratio, score_cutoff=_NEAR_ENOUGH, limit=limit * 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from engine.inventory import Asset, Inventory
 from engine.language.contract import MAX_CHOICES, Choice, Question
@@ -21,11 +22,11 @@ def ask(inventory: Inventory, index: NameIndex, selection: Selection, intent: st
         choices = _near(inventory, index, names, intent)
         return Question(text("language_unknown_name", names=names, near=bool(choices)), choices)
     if doubt is Doubt.WHICH_SYSTEM:
-        choices = _systems(inventory, selection.candidates, intent)
+        choices = _systems(inventory, index, selection.candidates, intent)
         return Question(text("language_which_system", names=names), choices)
     if doubt is Doubt.WHICH_INSTITUTION:
         systems = dict.fromkeys(inventory.assets[c].system for c in selection.candidates)
-        choices = _systems(inventory, systems, intent)
+        choices = _systems(inventory, index, systems, intent)
         return Question(text("language_which_institution", names=names), choices)
     choices = tuple(
         asset_choice(inventory.assets[code], intent) for code in selection.candidates[:MAX_CHOICES]
@@ -58,18 +59,14 @@ def _step(intent: str, assets: tuple[str, ...]) -> Text:
     return text("language_choice_step", intent=text(f"language_do_{intent.lower()}"), names=shown)
 
 
-def _systems(inventory: Inventory, codes: Iterable[str], intent: str) -> tuple[Choice, ...]:
-    wanted = list(codes)
-    by_system: dict[str, list[str]] = {code: [] for code in wanted}
-    for asset in inventory.assets.values():
-        if asset.system in by_system:
-            by_system[asset.system].append(asset.code)
+def _systems(
+    inventory: Inventory, index: NameIndex, codes: Iterable[str], intent: str
+) -> tuple[Choice, ...]:
     choices = [
-        _system_choice(inventory, code, sorted(assets), intent)
-        for code, assets in by_system.items()
-        if assets
+        _system_choice(inventory, code, sorted(index.by_system[code]), intent)
+        for code in islice((code for code in codes if index.by_system[code]), MAX_CHOICES)
     ]
-    return tuple(choices[:MAX_CHOICES])
+    return tuple(choices)
 
 
 def _system_choice(inventory: Inventory, code: str, assets: list[str], intent: str) -> Choice:
@@ -97,7 +94,7 @@ def _near(
             for code in entry.nodes[:MAX_CHOICES]:
                 choices.setdefault((code,), asset_choice(inventory.assets[code], intent))
         else:
-            for choice in _systems(inventory, _systems_of(inventory, entry), intent):
+            for choice in _systems(inventory, index, _systems_of(inventory, entry), intent):
                 choices.setdefault(choice.assets, choice)
     return tuple(choices.values())[:MAX_CHOICES]
 

@@ -10,8 +10,10 @@ from engine.inventory import Asset, Inventory
 from engine.language.contract import CHANGING
 from engine.language.exclusion import Split
 from engine.language.mentions import Kind, Mention
+from engine.language.names import NameIndex
 
 _DIGITS = re.compile(r"\d+", re.ASCII)
+_TAIL = re.compile(r"\d+$", re.ASCII)
 
 
 class Doubt(StrEnum):
@@ -38,12 +40,16 @@ class Selection:
 
 
 def select(
-    inventory: Inventory, split: Split, intent: str, unknown: tuple[str, ...] = ()
+    inventory: Inventory,
+    index: NameIndex,
+    split: Split,
+    intent: str,
+    unknown: tuple[str, ...] = (),
 ) -> Selection:
     """What the mentions select, by the contract's rules 1 to 5."""
     if unknown:
         return Selection(doubt=Doubt.UNKNOWN_NAME, names=unknown)
-    picker = _Picker(inventory, split, intent)
+    picker = _Picker(inventory, index, split, intent)
     if picker.of(Kind.NODE):
         chosen = picker.by_node()
     elif picker.of(Kind.SYSTEM):
@@ -73,8 +79,9 @@ def numbers_of(asset: Asset) -> frozenset[int]:
 class _Picker:
     """One selection under way."""
 
-    def __init__(self, inventory: Inventory, split: Split, intent: str) -> None:
+    def __init__(self, inventory: Inventory, index: NameIndex, split: Split, intent: str) -> None:
         self.inventory = inventory
+        self.index = index
         self.split = split
         self.intent = intent
 
@@ -157,19 +164,28 @@ class _Picker:
     def _beside_numbers(self, picked: set[str]) -> Selection:
         """ "budget-was-01 … and 02": a lone number is a sibling of the hosts that are named."""
         found: set[str] = set()
-        bases = {_DIGITS.sub("#", self.inventory.assets[code].host) for code in picked}
-        known = frozenset().union(*(numbers_of(self.inventory.assets[c]) for c in picked))
+        assets = [self.inventory.assets[code] for code in sorted(picked)]
+        known = frozenset().union(*(numbers_of(asset) for asset in assets))
         for mention in self.of(Kind.NUMBER):
             number = int(mention.values[0])
-            siblings = [
-                asset.code
-                for asset in self.inventory.assets.values()
-                if _DIGITS.sub("#", asset.host) in bases and number in numbers_of(asset)
-            ]
-            if not siblings and number not in known:
+            if number in known:
+                continue
+            siblings = self._siblings(assets, number)
+            if not siblings:
                 return Selection(doubt=Doubt.UNKNOWN_NAME, names=(mention.written,))
-            found.update(siblings if number not in known else ())
+            found |= siblings
         return Selection(tuple(found))
+
+    def _siblings(self, assets: list[Asset], number: int) -> set[str]:
+        """Assets whose host or code is that of one of these with another number at its end."""
+        found: set[str] = set()
+        for asset in assets:
+            for name in (asset.host, asset.code):
+                tail = _TAIL.search(name)
+                if tail:
+                    entry = self.index.entry(f"{name[: tail.start()]}{number:0{len(tail[0])}d}")
+                    found.update(entry.nodes if entry else ())
+        return found
 
     # Rule 2: the system chooses; institution, layer and environment narrow it.
 
@@ -274,6 +290,4 @@ class _Picker:
         return Selection(doubt=Doubt.WHICH_SYSTEM, candidates=tuple(sorted(systems)), names=names)
 
     def _assets_of(self, systems: set[str]) -> tuple[str, ...]:
-        return tuple(
-            code for code, asset in self.inventory.assets.items() if asset.system in systems
-        )
+        return tuple(code for system in sorted(systems) for code in self.index.by_system[system])

@@ -57,11 +57,11 @@ def understand(said: str, inventory: Inventory, index: NameIndex) -> Understood:
     parse = _parse(scan, wish, split, unknown)
     if wish.intent in TARGETLESS:
         return Understood(parse, (), None, wish.confidence, scan, split, names)
-    several = _several_wishes(inventory, scan, wish, split, names)
+    several = _several_wishes(inventory, index, scan, wish, split, names)
     if several:
         question = ask_which_wish(several)
         return Understood(parse, (), question, wish.confidence, scan, split, names, several=True)
-    selection = select(inventory, split, wish.intent, names)
+    selection = select(inventory, index, split, wish.intent, names)
     asked = question_for(inventory, index, selection, wish.intent)
     return Understood(parse, selection.assets, asked, wish.confidence, scan, split, names)
 
@@ -78,7 +78,12 @@ def question_for(
 
 
 def _several_wishes(
-    inventory: Inventory, scan: Scan, wish: Wish, split: Split, unknown: tuple[str, ...]
+    inventory: Inventory,
+    index: NameIndex,
+    scan: Scan,
+    wish: Wish,
+    split: Split,
+    unknown: tuple[str, ...],
 ) -> list[tuple[str, tuple[str, ...]]]:
     """Different intents, each on targets of its own; empty when the message is one wish."""
     if unknown or len({step for step in wish.steps}) < 2:
@@ -90,7 +95,7 @@ def _several_wishes(
             groups.setdefault(intent, []).extend(inside)
     chosen = []
     for intent, inside in groups.items():
-        selection = select(inventory, Split(inside, split.ruled_out), intent)
+        selection = select(inventory, index, Split(inside, split.ruled_out), intent)
         if selection.assets:
             chosen.append((intent, selection.assets))
     return chosen if len({assets for _, assets in chosen}) > 1 else []

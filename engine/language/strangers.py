@@ -17,6 +17,8 @@ from engine.language.names import MEND_FROM, Entry, NameIndex
 
 _MOST_TRIED = 24
 """Words of one message that are compared with the inventory's names."""
+_LONGEST = 253
+"""Characters of a host name at most."""
 _KOREAN_WORD = re.compile(r"[가-힣]{2,20}")
 _CHINESE_RUN = re.compile(r"[\u4e00-\u9fff]{2,}")
 _PARTICLES = re.compile(rf"{lexicon.PARTICLE}{{1,2}}$")
@@ -123,7 +125,12 @@ def find_strangers(scan: Scan, split: Split, index: NameIndex, wish: Wish) -> li
     """The unknown names that stand where a target is named, the excluded ones left out."""
     found = [Stranger(name, 0, 0, Kind.NODE) for name in scan.absent]
     taken = _cue_spans(wish)
-    looked = (_hosts(scan, index, wish), _systems(scan), _organisations(scan), _neighbours(scan, split))
+    looked = (
+        _hosts(scan, index, wish),
+        _systems(scan),
+        _organisations(scan),
+        _neighbours(scan, split),
+    )
     for stranger in chain.from_iterable(looked):
         inside_cue = any(a <= stranger.start and stranger.end <= b for a, b in taken)
         if not inside_cue and not _ruled_out(scan, stranger):
@@ -156,7 +163,7 @@ def _hosts(scan: Scan, index: NameIndex, wish: Wish) -> Iterator[Stranger]:
     local = any(not char.isascii() and char.isalpha() for char in scan.masked)
     for match in lexicon.pattern("strangers", "token").finditer(scan.masked):
         word = match[0]
-        if word in lexicon.ordinary() or _not_nodes().fullmatch(word):
+        if len(word) > _LONGEST or word in lexicon.ordinary() or _not_nodes().fullmatch(word):
             continue
         pieces = [piece for piece in re.split(r"[-_\d]+", word) if piece]
         dashed = "-" in word or "_" in word
@@ -199,7 +206,7 @@ def _organisations(scan: Scan) -> Iterator[Stranger]:
     """Words that look like the name of an organisation."""
     for match in _organisation_words().finditer(scan.masked):
         name = match[0]
-        if not any(_ordinary(word) for word in (name, name.split()[0])):
+        if not {name, name.split()[0]} & lexicon.ordinary():
             yield Stranger(scan.folded.written(*match.span()), *match.span(), Kind.INSTITUTION)
     tail = re.compile(lexicon.words("unknown")["chinese_institutions"])
     for run in _CHINESE_RUN.finditer(scan.masked):
@@ -223,21 +230,28 @@ def _neighbours(scan: Scan, split: Split) -> Iterator[Stranger]:
         for key in patterns:
             match = lexicon.pattern("strangers", key).search(head)
             if match:
-                yield from _tied(scan, match, base, proper=key == "proper_before")
-        match = lexicon.pattern("strangers", "joined_after").match(scan.masked[mention.end :])
-        if match:
-            yield from _tied(scan, match, mention.end, proper=False)
+                yield from _tied(scan, match, base, key)
+        tail = scan.masked[mention.end : mention.end + 80]
+        for key in ("joined_after", "proper_after"):
+            match = lexicon.pattern("strangers", key).match(tail)
+            if match:
+                yield from _tied(scan, match, mention.end, key)
         yield from _glued(scan, mention)
 
 
-def _tied(scan: Scan, match: re.Match[str], base: int, *, proper: bool) -> Iterator[Stranger]:
+def _tied(scan: Scan, match: re.Match[str], base: int, key: str) -> Iterator[Stranger]:
     for group in match.groupdict():
-        if match[group] is None or (group == "zh" and not _unusual_whole(match[group])):
+        if match[group] is None:
             continue
         start, end = base + match.start(group), base + match.end(group)
+        if group == "zh":
+            edge = _edge(match[group], first=key.endswith("_after"))
+            if edge is None:
+                continue
+            start, end = start + edge[0], start + edge[1]
         written = scan.folded.written(start, end)
         # Before a name, only a word written like a proper name: "NTS mail", "Samsung mail".
-        if proper and not (written[0].isupper() and start > 0):
+        if key.startswith("proper") and not (written[0].isupper() and start > 0):
             continue
         if not _ordinary(match[group]):
             yield Stranger(written, start, end, Kind.INSTITUTION)
@@ -257,8 +271,12 @@ def _glued(scan: Scan, mention: Mention) -> Iterator[Stranger]:
             )
 
 
-def _unusual_whole(word: str) -> bool:
-    return _unusual(word) == [(0, len(word))]
+def _edge(run: str, *, first: bool) -> tuple[int, int] | None:
+    """The unknown stretch of a run that touches the name beside it."""
+    for a, b in _unusual(run):
+        if (a == 0 if first else b == len(run)) and b - a >= 2:
+            return a, b
+    return None
 
 
 def _ordinary(word: str) -> bool:

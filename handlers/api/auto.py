@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query
@@ -21,7 +22,7 @@ from prompts.texts import Text, say, text
 from storage import actions, freezes, outbox, people, requests
 from storage.actions import Action
 from storage.database import Transaction
-from storage.lifecycle import FINAL, State, status
+from storage.lifecycle import AUTO_DONE, FINAL, State, status
 from storage.people import Person
 
 _WAITING = tuple(state for state in State if state not in FINAL)
@@ -33,6 +34,14 @@ ActionId = Annotated[int, Path(ge=1, le=_MAX_ID)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 Before = Annotated[int | None, Query(ge=1, le=_MAX_ID)]
 Key = Annotated[str | None, Header(alias="Idempotency-Key")]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which actions a list shows."""
+
+    states: tuple[State, ...]
+    undecided: bool = False
 
 
 class NewAction(Strict):
@@ -47,7 +56,7 @@ class NewAction(Strict):
 
 
 class Decision(Strict):
-    """Why, and the digest of the plan that was looked at (a must for HIGH and CRITICAL)."""
+    """Why, and the digest of the plan that was looked at (a must to approve HIGH and CRITICAL)."""
 
     comment: Annotated[StrictStr, Field(max_length=1_000)] = ""
     digest: Annotated[StrictStr, Field(max_length=64)] | None = None
@@ -85,8 +94,7 @@ def _queue_routes(router: APIRouter, services: Services) -> None:
         before: Before = None,
     ) -> dict[str, Any]:
         """Actions that are not over, newest first; with ``status``, those of that state."""
-        states = _WAITING if status is None else _states(status)
-        return await _page(services, person, states, limit, before)
+        return await _page(services, person, _wanted(status, _WAITING), limit, before)
 
     @router.post("/queue", status_code=201)
     async def propose(
@@ -114,8 +122,7 @@ def _queue_routes(router: APIRouter, services: Services) -> None:
         before: Before = None,
     ) -> dict[str, Any]:
         """Actions that are over, newest first."""
-        states = FINAL if status is None else _states(status)
-        return await _page(services, person, states, limit, before)
+        return await _page(services, person, _wanted(status, FINAL), limit, before)
 
 
 def _decision_routes(router: APIRouter, services: Services) -> None:
@@ -142,7 +149,8 @@ async def _decide(
         action = await services.proposals.decide(
             tx, person, action_id, verdict, digest=decision.digest, comment=decision.comment
         )
-        if decision.digest is None and Level[action.risk] >= Level.HIGH:
+        approving = verdict is Verdict.APPROVE
+        if approving and decision.digest is None and Level[action.risk] >= Level.HIGH:
             # Raised after decide(), so that the wrong person and the late one hear that first;
             # the transaction is rolled back and nothing was decided.
             raise GiveUp(Why.INVALID, text("api_digest_needed", risk=action.risk))
@@ -172,19 +180,25 @@ async def _status(tx: Transaction, services: Services) -> dict[str, Any]:
 
 
 async def _page(
-    services: Services, person: Person, states: Iterable[State], limit: int, before: int | None
+    services: Services, person: Person, wanted: Wanted, limit: int, before: int | None
 ) -> dict[str, Any]:
     async with services.db.read() as tx:
-        found = await actions.listing(tx, states=states, limit=limit, before=before)
+        found = await actions.listing(
+            tx, states=wanted.states, limit=limit, before=before, undecided=wanted.undecided
+        )
         shown = [await _shown(tx, action, person.language) for action in found]
     return page(found, limit, shown)
 
 
-def _states(wanted: str) -> tuple[State, ...]:
-    if wanted.upper() in State.__members__:
-        return (State(wanted.upper()),)
-    known = ", ".join(State)
-    raise GiveUp(Why.INVALID, text("api_bad_state", given=quoted(wanted), known=known))
+def _wanted(status: str | None, default: Iterable[State]) -> Wanted:
+    if status is None:
+        return Wanted(tuple(default))
+    if status.upper() == AUTO_DONE:
+        return Wanted((State.SUCCEEDED,), undecided=True)
+    if status.upper() in State.__members__:
+        return Wanted((State(status.upper()),))
+    known = ", ".join((*State, AUTO_DONE))
+    raise GiveUp(Why.INVALID, text("api_bad_state", given=quoted(status), known=known))
 
 
 def _proposed(action: Action, language: str) -> dict[str, Any]:

@@ -96,7 +96,9 @@ class TelegramSeat:
 
     def _find(self, action: int):  # type: ignore[no-untyped-def]
         shown = self._tg.cards(self._chat)
-        cards = [m for m in shown if f"#{action} " in m.text.splitlines()[0] and len(m.entities) > 1]
+        cards = [
+            m for m in shown if f"#{action} " in m.text.splitlines()[0] and len(m.entities) > 1
+        ]
         return cards[0] if cards else None
 
     def _user(self, person: str):  # type: ignore[no-untyped-def]

@@ -108,7 +108,8 @@ def _config(folder: Path) -> Path:
     (folder / "inventory.toml").write_text(INVENTORY)
     path = folder / "config.toml"
     path.write_text(
-        '[ssh]\nknown_hosts = "known_hosts"\nkey_file = "key"\n[[person]]\nname = "a"\nrole = "ADMIN"\n'
+        '[ssh]\nknown_hosts = "known_hosts"\nkey_file = "key"\n'
+        '[[person]]\nname = "a"\nrole = "ADMIN"\n'
     )
     return path
 

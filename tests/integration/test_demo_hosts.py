@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import stat
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from engine.actions.scripts import Scripts
-from engine.actions.slots import ACCOUNT, ARGUMENT, CONTAINER, UNIT
 from engine.errors import GiveUp, Why
-from engine.execution.demo_hosts import DemoHosts
-from engine.execution.outcome import Outcome, RunResult, StepResult, without_output
+from engine.execution.outcome import Outcome, StepResult, without_output
 from engine.execution.ssh import (
     SshRunner,
     SshSettings,
@@ -29,76 +21,9 @@ from engine.execution.ssh import (
     missing_host_keys,
     setup_problems,
 )
-from engine.inventory import Asset, Inventory
-from engine.plan import Plan, Step
-from engine.planning import Planner, PlanSettings
-from engine.risk import load_policy
+from engine.plan import Step
 from prompts.texts import text
-
-INVENTORY = Inventory(
-    {},
-    {},
-    {
-        a.code: a
-        for a in (
-            Asset("WAS-01", "S", "WAS", "DEV", "was-01", service="tomcat"),
-            Asset("WAS-02", "S", "WAS", "DEV", "was-02", service="tomcat"),
-            Asset("DB-01", "S", "DB", "DEV", "db-01", service="postgresql"),
-            Asset("APP", "S", "WAS", "DEV", "box", container="shop-app"),
-            Asset("APP-DB", "S", "DB", "DEV", "box", container="shop-postgres"),
-        )
-    },
-)
-
-
-class Stage:
-    """Hosts, planner and runner that belong together."""
-
-    def __init__(self, hosts: DemoHosts, scripts: Path, **settings: Any) -> None:
-        self.hosts = hosts
-        self.inventory = hosts.placed()
-        registered = Scripts(scripts)
-        self.planner = Planner(self.inventory, load_policy(), registered, PlanSettings())
-        settings = {"command_timeout_s": 10, **settings}
-        self.runner = SshRunner(
-            SshSettings(hosts.known_hosts, hosts.key_file, **settings), self.inventory, registered
-        )
-
-    async def run(self, action: str, targets: list[str], **params: Any) -> RunResult:
-        return await self.runner.run(self.planner.plan(action, targets, params), nothing_inside)
-
-    def ledger(self) -> list[tuple[str, list[str]]]:
-        lines = self.hosts.ledger.read_text(encoding="utf-8").splitlines()
-        return [(line["host"], line["argv"]) for line in map(json.loads, lines)]
-
-
-async def nothing_inside(step: Step) -> StepResult:
-    raise AssertionError(f"no step of this plan is inside: {step}")
-
-
-@asynccontextmanager
-async def staged(folder: Path, **settings: Any) -> AsyncIterator[Stage]:
-    scripts = folder / "scripts"
-    scripts.mkdir(parents=True, exist_ok=True)
-    hosts = DemoHosts(INVENTORY, folder / "hosts")
-    await hosts.start()
-    try:
-        yield Stage(hosts, scripts, **settings)
-    finally:
-        await hosts.stop()
-
-
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with staged(tmp_path) as ready:
-        yield ready
-
-
-def register(folder: Path, name: str, content: bytes) -> str:
-    (folder / name).write_bytes(content)
-    digest = hashlib.sha256(content).hexdigest()
-    (folder / "SHA256SUMS").write_text(f"{digest}  {name}\n")
-    return digest
+from tests.integration.demo_stage import INVENTORY, Stage, nothing_inside, register, staged
 
 
 async def test_a_restart_puts_exactly_the_planned_argv_in_the_ledger(stage: Stage) -> None:
@@ -436,88 +361,3 @@ def test_every_setup_problem_is_told(tmp_path: Path) -> None:
     missing = missing_host_keys(SshSettings(tmp_path / "known_hosts"), INVENTORY)
     assert len(missing) == 4
     assert "ssh-keyscan -p 22 was-01" in missing[0]
-
-
-async def test_cancelling_a_run_cuts_its_connections(stage: Stage) -> None:
-    plan = stage.planner.plan("bulk_sr_update", ["SR-20261120-0001"], {"op": "close"})
-    begun = asyncio.Event()
-
-    async def endless(step: Step) -> StepResult:
-        begun.set()
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    restart = stage.planner.plan("server_restart", ["WAS-01"], {})
-    task = asyncio.create_task(
-        stage.runner.run(replace(plan, steps=(*plan.steps, *restart.steps)), endless)
-    )
-    await begun.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert (await stage.run("server_restart", ["WAS-02"])).outcome is Outcome.DONE
-
-
-def legal(slot: Any) -> st.SearchStrategy[str]:
-    pattern = slot.pattern.pattern
-    return st.from_regex(slot.pattern, fullmatch=True).filter(
-        lambda value: len(value) <= slot.longest and value not in slot.refused and bool(pattern)
-    )
-
-
-WORDS = st.one_of(legal(UNIT), legal(CONTAINER), legal(ACCOUNT), legal(ARGUMENT))
-
-
-@settings(
-    max_examples=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(lines=st.lists(st.lists(WORDS, min_size=1, max_size=6), min_size=1, max_size=8))
-async def test_what_arrives_is_exactly_what_was_sent(stage: Stage, lines: list[list[str]]) -> None:
-    stage.hosts.ledger.write_text("")
-    sample = stage.planner.plan("server_restart", ["WAS-01"], {}).steps[0]
-    # One asset name per step: an unknown program fails, and that must not skip the next.
-    steps = tuple(
-        replace(sample, asset=f"A{number}", argv=("echo", *argv))
-        for number, argv in enumerate(lines)
-    )
-    plan = Plan("server_restart", ("WAS-01",), {}, steps, "HIGH")
-    result = await stage.runner.run(plan, nothing_inside)
-    assert stage.ledger() == [("was-01", ["echo", *argv]) for argv in lines]
-    assert {r.exit_status for r in result.steps} == {127}
-
-
-HARD = [
-    "$(id)",
-    "`id`",
-    "a b",
-    "'",
-    '"',
-    "\\",
-    "\n",
-    ";",
-    "&&",
-    "|",
-    "*",
-    "~",
-    "{a,b}",
-    "!",
-    "#",
-    "%s",
-]
-
-
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(words=st.lists(st.sampled_from(HARD), min_size=1, max_size=8))
-async def test_even_words_no_slot_would_pass_arrive_unchanged(
-    stage: Stage, words: list[str]
-) -> None:
-    stage.hosts.ledger.write_text("")
-    step = replace(
-        stage.planner.plan("server_restart", ["WAS-01"], {}).steps[0], argv=("echo", *words)
-    )
-    await stage.runner.run(Plan("server_restart", (), {}, (step,), "HIGH"), nothing_inside)
-    assert stage.ledger() == [("was-01", ["echo", *words])]

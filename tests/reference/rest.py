@@ -50,7 +50,10 @@ def application() -> Any:
     async def ready() -> list[Any]:
         return []
 
-    return web.build([*routers, reference_routes()], ready, None, None, "0")
+    async def measure() -> None:
+        return None
+
+    return web.build([*routers, reference_routes()], ready, measure, None, None, "0")
 
 
 def page_text() -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 class MessengerSettings:
     """Other messengers that talk to Watchstander over HTTP."""
 
-    secrets: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Source → the secret it sends as ``Authorization: Bearer …``; an empty one is refused."""
 
     webhook_urls: Mapping[str, str] = field(default_factory=dict)

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-#: Slash command → (usage hint, what Slack shows beside it).
-COMMANDS: dict[str, tuple[str, str]] = {
-    "/ws": ("VERB …", "Watchstander: any verb"),
-    "/sr": ("new | list | show | mine | assign | comment | close", "Service requests"),
-    "/autoq": ("[status]", "The queue of automatic work"),
-    "/approve": ("ID [comment]", "Approve an action"),
-    "/reject": ("ID reason", "Reject an action"),
-    "/bulk": ("ACTION SR-…", "One action on many service requests"),
-    "/status": ("[asset]", "How things stand"),
-    "/pending": ("", "What waits for a decision"),
-    "/why": ("ID", "Why an action has its risk and its state"),
-    "/freeze": ("reason", "Stop automatic work"),
-    "/unfreeze": ("", "Let automatic work go on"),
-    "/whoami": ("", "Who you are here and what you may do"),
-    "/help": ("[verb]", "What you can say"),
-    "/license": ("[…]", "Licences"),
-}
+from handlers.commands import registry
+from handlers.commands.registry import UMBRELLA
+from prompts.texts import say, text
+
+OWN = frozenset({"status", "help"})
+"""Slack keeps these names for itself and refuses a manifest with them: /ws status, /ws help."""
+
+
+def slash_commands() -> dict[str, tuple[str, str]]:
+    """Slash command → (usage hint, what Slack shows beside it), the umbrella first."""
+    found = {f"/{UMBRELLA}": ("VERB …", "Watchstander: any verb, e.g. /ws status")}
+    for command in registry.commands().values():
+        if command.name not in OWN:
+            hint = command.usage.partition(" ")[2]
+            found[f"/{command.name}"] = (hint, say(text(command.summary), "en"))
+    return found
+
 
 SCOPES = (
     "app_mentions:read",
@@ -43,7 +43,7 @@ EVENTS = ("app_mention", "message.channels", "message.groups", "message.im")
 def slack_manifest(name: str = "Watchstander", events_url: str = "") -> dict[str, Any]:
     """The manifest as plain JSON. With ``events_url`` it is for HTTP mode, else for Socket Mode."""
     commands = []
-    for command, (hint, description) in COMMANDS.items():
+    for command, (hint, description) in slash_commands().items():
         entry: dict[str, Any] = {
             "command": command,
             "description": description,

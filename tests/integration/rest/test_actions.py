@@ -135,13 +135,26 @@ async def test_another_digest_is_a_conflict(api: Api) -> None:
     assert await api.states() == [State.PENDING_APPROVAL]
 
 
-@pytest.mark.parametrize("verb", ["approve", "reject"])
-async def test_without_the_digest_nothing_high_is_decided(api: Api, verb: str) -> None:
+async def test_without_the_digest_nothing_high_is_approved(api: Api) -> None:
     made = await api.min.propose()
     for body in (None, {}, {"comment": "go"}, {"digest": None}):
-        answer = await api.ana.post(f"/api/auto/{verb}/{made['id']}", body)
+        answer = await api.ana.post(f"/api/auto/approve/{made['id']}", body)
         refused(answer, 422, "invalid", "digest", "CRITICAL")
     assert await api.states() == [State.PENDING_APPROVAL]
+
+
+async def test_saying_no_needs_no_digest(api: Api) -> None:
+    made = await api.min.propose()
+    answer = await api.ana.post(f"/api/auto/reject/{made['id']}", {"comment": "not today"})
+    assert (answer.status_code, answer.json()["status"]) == (200, "REJECTED")
+
+
+async def test_the_queue_by_the_status_names_of_the_requirements(api: Api) -> None:
+    made = await api.min.propose()
+    for status, count in (("PENDING_APPROVAL", 1), ("AUTO_DONE", 0), ("EXPIRED", 0)):
+        answer = await api.ana.get("/api/auto/queue", status=status)
+        assert len(answer.json()["items"]) == count, status
+    assert made["status"] == "PENDING_APPROVAL"
 
 
 @pytest.mark.parametrize(

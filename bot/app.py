@@ -33,7 +33,6 @@ from engine.approvals.proposals import Proposals
 from engine.approvals.watch import ApprovalWatch
 from engine.audit import CannotSign, Checkpointer
 from engine.cycle import Cycle
-from engine.errors import GiveUp
 from engine.execution.dispatcher import Dispatcher
 from engine.execution.inside import RequestSteps
 from engine.execution.ssh import SshRunner
@@ -49,8 +48,8 @@ from handlers.api.requests import request_routes
 from handlers.commands import registry
 from handlers.router import Router
 from handlers.services import Link, Services
-from prompts.texts import LANGUAGES, say, text
-from storage import actions, inbox, migrate, outbox, people, rooms
+from prompts.texts import LANGUAGES, say, show_times_in, text
+from storage import actions, inbox, lease, migrate, outbox, people, rooms
 from storage.database import Clock, Database
 from storage.lifecycle import State
 
@@ -168,6 +167,7 @@ async def serve(
     ``clock`` (tests only) stands for the database's time.
     """
     stop = stop or asyncio.Event()
+    show_times_in(settings.team.time_zone)
     door = _open_door(settings.web.host, settings.web.port)
     with _only_one(settings), contextlib.closing(door):
         app = App(settings, clock)
@@ -175,7 +175,7 @@ async def serve(
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         try:
-            async with _running(app, door):
+            async with _alone(app), _running(app, door):
                 address = f"http://{settings.web.host}:{door.getsockname()[1]}"
                 log.info("ready on %s", address)
                 if on_ready is not None:
@@ -193,10 +193,10 @@ async def _running(app: App, door: socket.socket) -> AsyncIterator[None]:
     await app.links.start(app.keep)
     server = _Server(_http(app))
     loops = [
-        asyncio.create_task(app.worker.serve(), name="inbox"),
-        asyncio.create_task(app.delivery.serve(), name="delivery"),
-        asyncio.create_task(app.dispatcher.serve(), name="dispatcher"),
-        asyncio.create_task(_watch_on_news(app), name="watch"),
+        asyncio.create_task(keep_going(app.worker.serve, "inbox"), name="inbox"),
+        asyncio.create_task(keep_going(app.delivery.serve, "delivery"), name="delivery"),
+        asyncio.create_task(keep_going(app.dispatcher.serve, "dispatcher"), name="dispatcher"),
+        asyncio.create_task(keep_going(lambda: _watch_on_news(app), "watch"), name="watch"),
     ]
     http = asyncio.create_task(server.serve(sockets=[door]), name="http")
     _plan_ticks(app)
@@ -206,6 +206,8 @@ async def _running(app: App, door: socket.socket) -> AsyncIterator[None]:
     finally:
         app.schedule.stop()
         server.should_exit = True
+        # While the rooms are still connected: what is on its way arrives, and that is written down.
+        await app.delivery.drain()
         await app.links.stop()
         await asyncio.gather(http, return_exceptions=True)
         # Intake is closed: let what was taken in come to its end, then stop the loops.
@@ -268,16 +270,24 @@ def _plan_ticks(app: App) -> None:
     app.schedule.start()
 
 
+async def keep_going(loop: Callable[[], Awaitable[None]], name: str, pause_s: float = 1.0) -> None:
+    """Run a loop that must never end; what breaks it is logged, and it begins again."""
+    while True:
+        try:
+            await loop()
+        # The boundary: a database that is away for a minute must not leave a deaf bot behind.
+        except Exception:
+            log.exception("%s: broke off; it begins again in %s s", name, pause_s)
+        await asyncio.sleep(pause_s)
+
+
 async def _watch_on_news(app: App) -> None:
     """Somebody met a card whose plan had changed: void it now, not at the next tick."""
     async with app.db.listen("watch") as news:
         while True:
             await news.wait()
             news.clear()
-            try:
-                await app.watch.run_once()
-            except (GiveUp, OSError):
-                log.exception("the watch failed; the next tick tries again")
+            await app.watch.run_once()
 
 
 def _open_door(host: str, port: int) -> socket.socket:
@@ -306,6 +316,17 @@ def _only_one(settings: Settings) -> Iterator[None]:
             raise CannotStart(
                 f"{path}: another Watchstander runs on this database; stop it first"
             ) from None
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _alone(app: App) -> AsyncIterator[None]:
+    """The same on PostgreSQL, where another machine may be the other one."""
+    async with lease.sole(app.db) as alone:
+        if not alone:
+            raise CannotStart(
+                "[database] url: another Watchstander runs on this database; stop it first"
+            )
         yield
 
 

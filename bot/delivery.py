@@ -8,6 +8,7 @@ platform that can then looks for the earlier copy instead of posting a second on
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import logging
@@ -30,6 +31,9 @@ from storage.outbox import Parcel
 from storage.rooms import Room
 
 log = logging.getLogger(__name__)
+
+_MOST_DRAWS = 3
+"""Tries to draw a parcel: one that fails each time is a bug, and must not block its room."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ class Delivery:
         self._settings = settings
         self._busy: dict[tuple[int, bool], asyncio.Task[None]] = {}
         self._free_at: dict[int, float] = {}
+        self._closing = False
 
     async def serve(self) -> None:
         """Run until cancelled."""
@@ -81,18 +86,21 @@ class Delivery:
             while True:
                 news.clear()
                 await self._start_rooms()
-                try:
-                    await asyncio.wait_for(news.wait(), self._settings.look_every_s)
-                except TimeoutError:
-                    continue
+                with contextlib.suppress(TimeoutError):
+                    # Not wait_for: on Python 3.11 it loses a cancel that comes with news.
+                    async with asyncio.timeout(self._settings.look_every_s):
+                        await news.wait()
 
     async def drain(self) -> None:
-        """Wait for the sends that are under way."""
+        """Begin no more sends, and wait for those under way. The rest stays in the outbox."""
+        self._closing = True
         while self._busy:
             await asyncio.gather(*self._busy.values(), return_exceptions=True)
 
     async def _start_rooms(self) -> None:
         by_lane: dict[tuple[int, bool], list[Parcel]] = defaultdict(list)
+        if self._closing:
+            return
         async with self._db.read() as tx:
             for personal in (True, False):
                 busy = [room_id for room_id, kind in self._busy if kind is personal]
@@ -110,15 +118,21 @@ class Delivery:
 
         def end(finished: asyncio.Task[None]) -> None:
             self._busy.pop(lane, None)
-            self._db.announce({"outbox"})
             if not finished.cancelled() and finished.exception() is not None:
+                # Not announced: what cannot be stored now is looked at again in a second.
                 log.error("room %s: delivery broke", room_id, exc_info=finished.exception())
+            else:
+                self._db.announce({"outbox"})
 
         task.add_done_callback(end)
 
     async def _serve_people(self, parcels: list[Parcel]) -> None:
         """Answers to people who wait: at once and side by side, whatever the room's own pace."""
-        sendings = await self._prepare(parcels)
+        try:
+            sendings = await self._prepare(parcels)
+        except Exception:  # noqa: BLE001 – the boundary: one at a time finds the one to blame
+            each = [await self._prepare_alone(parcel) for parcel in parcels]
+            sendings = [sending for found in each for sending in found or ()]
         fates = await asyncio.gather(*(self._try(sending) for sending in sendings))
         await self._record(list(zip(sendings, fates, strict=True)))
 
@@ -127,7 +141,12 @@ class Delivery:
             wait = self._free_at.get(room_id, 0.0) - time.monotonic()
             if wait > 0:
                 await asyncio.sleep(wait)
-            for sending in await self._prepare([parcel]):
+            if self._closing:
+                return
+            ready = await self._prepare_alone(parcel)
+            if ready is None:
+                return
+            for sending in ready:
                 fate = await self._try(sending)
                 await self._record([(sending, fate)])
                 if fate.again_in is not None:
@@ -196,6 +215,23 @@ class Delivery:
             found = [await self._prepare_one(tx, parcel) for parcel in parcels]
         return [sending for sending in found if sending is not None]
 
+    async def _prepare_alone(self, parcel: Parcel) -> list[_Sending] | None:
+        """As ``_prepare``, for one parcel whatever it holds; None: it has to wait."""
+        try:
+            return await self._prepare([parcel])
+        # The boundary: a parcel that cannot be drawn must not hold up its room for good.
+        except Exception as error:
+            log.exception("outbox %s cannot be drawn", parcel.id)
+            why = f"{type(error).__name__}: {error}"[:500]
+        async with self._db.write() as tx:
+            await outbox.begin_try(tx, parcel.id)
+            if parcel.attempts + 1 < _MOST_DRAWS:
+                await outbox.postpone(tx, parcel.id, why, 2000 << parcel.attempts)
+                return None
+            log.error("outbox %s: given up", parcel.id)
+            await outbox.give_up(tx, parcel.id, why)
+        return []
+
     async def _prepare_one(self, tx: Transaction, parcel: Parcel) -> _Sending | None:
         room = await rooms.by_id(tx, parcel.room_id)
         version = await outbox.begin_try(tx, parcel.id)
@@ -205,7 +241,11 @@ class Delivery:
             return await self._prepare_card(tx, parcel, room, version)
         body = parcel.body
         tokens = await buttons.issue_for_choices(
-            tx, room.id, body.get("person_id"), body.get("choices", [])
+            tx,
+            room.id,
+            body.get("person_id"),
+            body.get("choices", []),
+            None if body.get("many") else parcel.id,
         )
         drawn = {code: replies.draw(body, code, tokens) for code in LANGUAGES}
         language = body.get("language") or room.language

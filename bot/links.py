@@ -38,8 +38,13 @@ class Links:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for name, platform in self._platforms.items():
-            if name not in self._trouble:
+            if name in self._trouble:
+                continue
+            try:
                 await platform.stop()
+            # The boundary: one that cannot stop in order must not keep the others from it.
+            except Exception:
+                log.exception("%s: did not stop in order", name)
 
     def sender(self, name: str) -> Platform:
         """The platform to send through. Raises SendRetry until connected, SendRefused if none."""

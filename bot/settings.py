@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import tomllib
+import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,20 @@ from storage import address
 from storage.database import DatabaseSettings
 from storage.people import Listing
 from storage.rooms import RoomListing
+
+
+@dataclass(frozen=True)
+class TeamSettings:
+    """What the whole team shares."""
+
+    time_zone: str = ""
+    """Zone that times are shown in, e.g. Asia/Seoul or Asia/Taipei; "" = this machine's own."""
+
+    def __post_init__(self) -> None:
+        if self.time_zone and self.time_zone not in zoneinfo.available_timezones():
+            raise ValueError(
+                f"time_zone {self.time_zone!r} is no zone's name; write one such as Asia/Seoul"
+            )
 
 
 @dataclass(frozen=True)
@@ -61,6 +76,7 @@ class Settings:
     path: Path
     """The file itself."""
 
+    team: TeamSettings
     database: DatabaseSettings
     inventory: InventorySettings
     policy: PolicySettings
@@ -84,6 +100,7 @@ class Settings:
 
 
 SECTIONS: Mapping[str, type] = {
+    "team": TeamSettings,
     "database": DatabaseSettings,
     "inventory": InventorySettings,
     "policy": PolicySettings,

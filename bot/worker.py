@@ -7,6 +7,7 @@ sentence that a model is thinking about never holds up somebody else's click.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass
 
@@ -27,6 +28,9 @@ class WorkerSettings:
 
     at_once: int = 64
     """Deliveries in work at the same time."""
+
+    most_held: int = 256
+    """Deliveries taken at most, in work or behind another of the same speaker."""
 
     batch: int = 200
     """Rows read from the inbox at a time."""
@@ -52,6 +56,8 @@ class InboxWorker:
         self._slots = asyncio.Semaphore(settings.at_once)
         self._in_work: set[int] = set()
         self._tails: dict[str, asyncio.Task[None]] = {}
+        self._ended = asyncio.Event()
+        self._closing = False
 
     async def serve(self) -> None:
         """Run until cancelled."""
@@ -60,23 +66,28 @@ class InboxWorker:
                 news.clear()
                 taken = await self._take()
                 if taken < self._settings.batch:
-                    try:
-                        await asyncio.wait_for(news.wait(), self._settings.look_every_s)
-                    except TimeoutError:
-                        continue
+                    with contextlib.suppress(TimeoutError):
+                        # Not wait_for: on Python 3.11 it loses a cancel that comes with news.
+                        async with asyncio.timeout(self._settings.look_every_s):
+                            await news.wait()
 
     async def drain(self) -> None:
-        """Wait for what is in work."""
+        """Take nothing more, and wait for what is in work. The rest stays in the inbox."""
+        self._closing = True
         while self._tails:
             await asyncio.gather(*self._tails.values(), return_exceptions=True)
 
     async def _take(self) -> int:
+        while len(self._in_work) >= self._settings.most_held:
+            self._ended.clear()
+            await self._ended.wait()
         async with self._db.read() as tx:
             # Rows in work are still NEW: read past them.
             found = await inbox.waiting(tx, self._settings.batch + len(self._in_work))
+        if self._closing:
+            return 0
         fresh = [delivery for delivery in found if delivery.id not in self._in_work]
         for delivery in fresh:
-            await self._slots.acquire()
             self._begin(delivery)
         return len(fresh)
 
@@ -91,7 +102,7 @@ class InboxWorker:
         self._tails[lane] = task
 
         def end(finished: asyncio.Task[None]) -> None:
-            self._slots.release()
+            self._ended.set()
             self._in_work.discard(delivery.id)
             if self._tails.get(lane) is finished:
                 del self._tails[lane]
@@ -107,8 +118,10 @@ class InboxWorker:
             await asyncio.wait([before])
         kind = event.kind.value if event else "ignored"
         EVENTS.labels(delivery.source, kind).inc()
-        with HANDLING_SECONDS.labels(kind).time():
-            await self._router.handle(delivery, event)
+        # Only now: whoever waits behind their own earlier sentence takes no place from others.
+        async with self._slots:
+            with HANDLING_SECONDS.labels(kind).time():
+                await self._router.handle(delivery, event)
 
     def _translate(self, delivery: Delivery) -> Event | None:
         try:

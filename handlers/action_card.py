@@ -39,6 +39,9 @@ _BUTTONS: Mapping[State, tuple[tuple[str, str, bool], ...]] = {
     ),
 }
 
+_POLICY = "plan_reason_policy"
+"""The version of the table: /why tells it, a card need not."""
+
 _SHOWN_TARGETS = 12
 _SHOWN_PLAN_LINES = 15
 _SHOWN_OUTPUT = 1500
@@ -107,7 +110,9 @@ def _fields(shown: ActionView, speak: Callable[[Text | str], str]) -> tuple[Fiel
     targets = ", ".join(action.targets[:_SHOWN_TARGETS])
     if len(action.targets) > _SHOWN_TARGETS:
         targets += f" … ({len(action.targets)})"
-    reasons = "; ".join(speak(Text.from_json(reason)) for reason in action.reasons)
+    reasons = " · ".join(
+        speak(Text.from_json(reason)) for reason in action.reasons if reason["key"] != _POLICY
+    )
     rows: list[tuple[str, str]] = [
         ("field_targets", targets),
         ("field_risk", f"{action.risk} – {reasons}"),

@@ -139,6 +139,7 @@ async def _choose(call: Call, button: ButtonRow) -> None:
         wanted["description"],
         room_id=call.room.id,
         origin=call.origin,
+        hint=wanted["hint"],
     )
     await call.whisper(text("proposed", id=action.id))
 
@@ -174,9 +175,13 @@ async def issue_for_card(
 
 
 async def issue_for_choices(
-    tx: Transaction, room_id: int, person_id: int | None, choices: list[Mapping[str, Any]]
+    tx: Transaction,
+    room_id: int,
+    person_id: int | None,
+    choices: list[Mapping[str, Any]],
+    question: int | None = None,
 ) -> list[str]:
-    """Tokens for the choices of a reply, in order."""
+    """Tokens for the choices of a reply, in order. With ``question``, one of them can be taken."""
     return [
         await buttons.issue(
             tx,
@@ -185,6 +190,7 @@ async def issue_for_choices(
             choice["payload"],
             lifetime_ms=QUESTION_LIFETIME_MS,
             person_id=person_id,
+            question=question,
         )
         for choice in choices
     ]

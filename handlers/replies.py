@@ -37,6 +37,8 @@ class Reply:
     code: str = ""
     note: Text | str = ""
     choices: tuple[Choice, ...] = ()
+    many: bool = False
+    """Each choice may be taken once; else one of them, once."""
 
 
 async def whisper(
@@ -91,6 +93,7 @@ def _pack(reply: Reply) -> dict[str, Any]:
         "lines": [_json(line) for line in reply.lines],
         "code": reply.code,
         "note": _json(reply.note),
+        "many": reply.many,
         "choices": [
             {
                 "label": _json(choice.label),

@@ -7,6 +7,7 @@ handled once: a crash before the commit leaves it waiting, a crash after it leav
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from engine.errors import GiveUp, RetryLater, Why
 from engine.language.contract import Reading
@@ -14,6 +15,7 @@ from handlers import buttons, replies, words
 from handlers.access import Standing, person_of, standing
 from handlers.card import Tone
 from handlers.commands import registry
+from handlers.commands.arguments import head
 from handlers.commands.call import Call, Command
 from handlers.inbound import Event, EventKind
 from handlers.replies import Reply
@@ -63,6 +65,7 @@ class Router:
             async with self._services.db.write() as tx:
                 await inbox.done(tx, delivery.id)
             return
+        event = _storable(event)
         reading = await self._read(event)
         async with self._services.db.write() as tx:
             if not await inbox.done(tx, delivery.id):
@@ -117,6 +120,21 @@ class Router:
                 await replies.whisper(tx, where.room.id, where.person, event, reply)
 
 
+def _storable(event: Event) -> Event:
+    """The event without what no database takes: NUL (PostgreSQL) and halves of surrogate pairs."""
+
+    def clean(words: str) -> str:
+        return words.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+    return replace(
+        event,
+        text=clean(event.text),
+        button=clean(event.button),
+        message=clean(event.message),
+        room_name=clean(event.room_name),
+    )
+
+
 async def _dispatch(call: Call, reading: Reading | None) -> None:
     event = call.event
     if event.kind in (EventKind.BUTTON, EventKind.FORM):
@@ -135,11 +153,11 @@ async def _dispatch(call: Call, reading: Reading | None) -> None:
 
 
 async def _command(call: Call, line: str) -> None:
-    name, _, arguments = line.strip().partition(" ")
-    name = name.lower()
-    if name == registry.UMBRELLA:
-        name, _, arguments = (arguments.strip() or "help").partition(" ")
-        name = registry.WORDS.get(name, name.lower().removeprefix("/"))
+    name, arguments = head(line)
+    if name.lower() == registry.UMBRELLA:
+        name, arguments = head(arguments or "help")
+        name = name.removeprefix("/")
+    name = registry.WORDS.get(name, name.lower())
     command = registry.commands().get(name)
     if command is None:
         raise GiveUp(Why.INVALID, text("command_unknown", given=name[:40]))
@@ -152,7 +170,7 @@ async def _command(call: Call, line: str) -> None:
             call.room,
             call.event,
             call.origin,
-            arguments.strip(),
+            arguments,
         )
     )
 
@@ -168,9 +186,8 @@ def as_command(said: str) -> str | None:
     said = said.strip()
     if said.startswith("/"):
         return said[1:]
-    first, _, rest = said.partition(" ")
+    first, rest = head(said)
     name = registry.WORDS.get(first, first.lower())
-    rest = rest.strip()
     if name not in registry.commands():
         return None
     if name in _BARE:

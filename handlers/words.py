@@ -63,6 +63,8 @@ class Wish:
     targets: tuple[str, ...]
     params: Mapping[str, Any]
     description: str
+    hint: bool
+    """The reader thinks that a person should approve it."""
 
     def payload(self) -> dict[str, Any]:
         return {
@@ -70,6 +72,7 @@ class Wish:
             "targets": list(self.targets),
             "params": dict(self.params),
             "description": self.description,
+            "hint": self.hint,
         }
 
 
@@ -109,7 +112,7 @@ async def _propose_or_confirm(call: Call, reading: Reading) -> None:
             wish.description,
             room_id=call.room.id,
             origin=call.origin,
-            hint=reading.parse.requires_approval,
+            hint=wish.hint,
         )
         await call.whisper(text("proposed", id=action.id))
 
@@ -142,7 +145,7 @@ async def _ask_which_step(call: Call, reading: Reading) -> None:
         for step in dict.fromkeys(reading.parse.action_sequence)
         if step in _ACTION_OF_INTENT
     ]
-    await call.whisper(Reply(text=text("ask_which_step"), choices=(*choices, _NO)))
+    await call.whisper(Reply(text=text("ask_which_step"), choices=(*choices, _NO), many=True))
 
 
 async def _open_inquiry(call: Call) -> None:
@@ -165,7 +168,8 @@ def _wish(call: Call, reading: Reading, intent: str, assets: tuple[str, ...]) ->
         if assets and all(inventory[code].environment != "PRD" for code in assets):
             action_type = "deploy_stg"
     params = _params(action_type, said, reading)
-    return Wish(action_type, assets, params, said.strip()[:MAX_DESCRIPTION])
+    hint = reading.parse.requires_approval
+    return Wish(action_type, assets, params, said.strip()[:MAX_DESCRIPTION], hint)
 
 
 def _params(action_type: str, said: str, reading: Reading) -> dict[str, Any]:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import jinja2
 
@@ -110,10 +113,17 @@ def josa(word: object, pair: str) -> str:
     return f"{word}{open_ if bare else closed}"
 
 
-def clock(epoch_ms: int | None) -> str:
-    """A moment as a person reads it, in the machine's own zone."""
-    from datetime import datetime
+_zone: ContextVar[ZoneInfo | None] = ContextVar("zone", default=None)
 
+
+def show_times_in(zone: str) -> None:
+    """From now on, times in messages are shown in this zone; "" = the machine's own."""
+    _zone.set(ZoneInfo(zone) if zone else None)
+
+
+def clock(epoch_ms: int | None) -> str:
+    """A moment as a person reads it, with the name of its zone."""
     if epoch_ms is None:
         return "–"
-    return datetime.fromtimestamp(epoch_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M %Z")
+    moment = datetime.fromtimestamp(epoch_ms / 1000, UTC).astimezone(_zone.get())
+    return moment.strftime("%Y-%m-%d %H:%M %Z")

@@ -236,12 +236,17 @@ def _conditions(tx: Transaction, step: Move, only: Guard) -> list[sa.ColumnEleme
     return found
 
 
-async def any_ready(tx: Transaction) -> bool:
-    """Is there anything to run? Cheap: it reads one index entry."""
-    ready = [state.value for state in MOVES[Move.CLAIM]]
-    return (
-        await tx.one(sa.select(actions.c.id).where(actions.c.state.in_(ready)).limit(1)) is not None
+async def ready(
+    tx: Transaction, limit: int, after: int = 0, only_risk: str | None = None
+) -> list[Action]:
+    """The oldest actions that wait for the runner, above a row id; of one risk level or of all."""
+    query = sa.select(actions).where(
+        actions.c.state.in_([state.value for state in MOVES[Move.CLAIM]]), actions.c.id > after
     )
+    if only_risk is not None:
+        query = query.where(actions.c.risk == only_risk)
+    rows = await tx.all(query.order_by(actions.c.id).limit(limit))
+    return [_action(row) for row in rows]
 
 
 async def overdue(tx: Transaction) -> list[Action]:

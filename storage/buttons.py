@@ -40,8 +40,12 @@ async def issue(
     lifetime_ms: int,
     card_id: int | None = None,
     person_id: int | None = None,
+    question: int | None = None,
 ) -> str:
-    """A token for this verb in this room. A card's copy keeps its token over edits."""
+    """A token for this verb in this room. A card's copy keeps its token over edits.
+
+    ``question`` is the same for all answers to one question: using one of them uses them all.
+    """
     packed = json.dumps(dict(payload), sort_keys=True, ensure_ascii=False)
     if card_id is not None:
         known = await tx.one(
@@ -58,6 +62,7 @@ async def issue(
         room_id=room_id,
         card_id=card_id,
         person_id=person_id,
+        question=question,
         verb=verb,
         payload=packed,
         expires_at=tx.now + lifetime_ms,
@@ -83,10 +88,18 @@ async def find(tx: Transaction, token: str) -> ButtonRow | None:
 
 
 async def use(tx: Transaction, button: int) -> bool:
-    """Use up a one-time button. False: it was used before."""
-    changed = await tx.change(
+    """Use up a one-time button and the other answers to its question. False: used before."""
+    row = await tx.one(
         buttons.update()
         .where(buttons.c.id == button, buttons.c.used_at.is_(None))
         .values(used_at=tx.now)
+        .returning(buttons.c.question)
     )
-    return changed == 1
+    if row is None:
+        return False
+    if row.question is not None:
+        others = buttons.c.question == row.question
+        await tx.change(
+            buttons.update().where(others, buttons.c.used_at.is_(None)).values(used_at=tx.now)
+        )
+    return True

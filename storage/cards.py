@@ -26,8 +26,7 @@ class CardCopy:
 
 async def place(tx: Transaction, subject: str, room_id: int) -> None:
     """From now on this room shows the card."""
-    if await copy_in(tx, subject, room_id) is None:
-        await tx.insert(cards, subject=subject, room_id=room_id)
+    await tx.insert_new(cards, subject=subject, room_id=room_id)
     await outbox.show_card(tx, room_id, subject)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy.dialects import postgresql, sqlite
-
 from storage.database import Transaction
 from storage.tables import counters
 
@@ -15,9 +13,8 @@ async def take(tx: Transaction, prefix: str, count: int = 1) -> list[str]:
     day = datetime.fromtimestamp(tx.now / 1000, UTC).strftime("%Y%m%d")
     name = f"{prefix}-{day}"
     # One statement, so that two first takers of a day cannot collide.
-    insert = postgresql.insert if tx.dialect == "postgresql" else sqlite.insert
     row = await tx.one(
-        insert(counters)
+        tx.unless_there(counters)
         .values(name=name, value=count)
         .on_conflict_do_update(
             index_elements=[counters.c.name], set_={"value": counters.c.value + count}

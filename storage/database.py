@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from storage.sqlite_connection import connect
 
 Clock = Callable[[], int]
 
@@ -63,6 +66,20 @@ class Transaction:
         key = result.inserted_primary_key
         assert key is not None
         return int(key[0])
+
+    async def insert_new(self, table: sa.Table, **values: Any) -> int | None:
+        """Insert one row and give its key; None when a unique key says that it is there already.
+
+        One statement, so that two who do it at the same time both succeed.
+        """
+        statement = self.unless_there(table).values(**values).on_conflict_do_nothing()
+        row = await self.one(statement.returning(table.c.id))
+        return int(row.id) if row else None
+
+    def unless_there(self, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+        """An INSERT of this database's dialect, which knows ON CONFLICT."""
+        insert = postgresql.insert if self.dialect == "postgresql" else sqlite.insert
+        return insert(table)
 
     async def change(self, statement: sa.Update | sa.Delete) -> int:
         """Run an UPDATE or DELETE and give how many rows it changed."""
@@ -165,6 +182,7 @@ class Database:
 def _sqlite_engine(url: sa.URL, synchronous: str, begin: str | None, *, size: int) -> AsyncEngine:
     engine = create_async_engine(
         url,
+        async_creator=lambda: connect(url.database or ":memory:"),
         poolclass=AsyncAdaptedQueuePool,
         pool_size=size,
         max_overflow=0,

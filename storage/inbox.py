@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.database import Transaction
 from storage.tables import inbox
@@ -33,24 +32,18 @@ async def keep(
 
     ``lane`` names what must stay in order (a room); different lanes are handled side by side.
     """
-    insert = postgresql.insert if tx.dialect == "postgresql" else sqlite.insert
-    row = await tx.one(
-        insert(inbox)
-        .values(
-            source=source,
-            delivery_id=delivery_id,
-            lane=lane,
-            body=json.dumps(body, ensure_ascii=False),
-            received_at=tx.now,
-            state="NEW",
-        )
-        .on_conflict_do_nothing()
-        .returning(inbox.c.id)
+    key = await tx.insert_new(
+        inbox,
+        source=source,
+        delivery_id=delivery_id,
+        lane=lane,
+        body=json.dumps(body),  # escaped: half a surrogate pair could not be stored
+        received_at=tx.now,
+        state="NEW",
     )
-    if row is None:
-        return None
-    tx.wake("inbox")
-    return int(row.id)
+    if key is not None:
+        tx.wake("inbox")
+    return key
 
 
 async def waiting(tx: Transaction, limit: int, after: int = 0) -> list[Delivery]:

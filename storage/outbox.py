@@ -46,26 +46,22 @@ class Parcel:
 
 async def show_card(tx: Transaction, room_id: int, subject: str) -> None:
     """The room's card of this subject has to be posted, or brought up to date."""
-    changed = await tx.change(
-        outbox.update()
-        .where(
-            outbox.c.room_id == room_id,
-            outbox.c.subject == subject,
-            outbox.c.kind == "card",
-            outbox.c.state == "WAITING",
-        )
-        .values(version=outbox.c.version + 1)
+    statement = tx.unless_there(outbox).values(
+        room_id=room_id,
+        kind="card",
+        subject=subject,
+        body="{}",
+        state="WAITING",
+        created_at=tx.now,
     )
-    if changed == 0:
-        await tx.insert(
-            outbox,
-            room_id=room_id,
-            kind="card",
-            subject=subject,
-            body="{}",
-            state="WAITING",
-            created_at=tx.now,
+    # One statement, so that two who move the same thing at the same time cannot collide.
+    await tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=[outbox.c.room_id, outbox.c.subject],
+            index_where=sa.text("kind = 'card' AND state = 'WAITING'"),
+            set_={"version": outbox.c.version + 1},
         )
+    )
     tx.wake("outbox")
 
 

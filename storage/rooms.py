@@ -73,10 +73,12 @@ async def seen(
     room = await find(tx, platform, tenant, address)
     if room is not None:
         return room
-    key = await tx.insert(
+    await tx.insert_new(
         rooms, platform=platform, tenant=tenant, address=address, name=name, language=language
     )
-    return Room(key, platform, tenant, address, name, language, False, False, False)
+    room = await find(tx, platform, tenant, address)
+    assert room is not None
+    return room
 
 
 async def by_id(tx: Transaction, room: int) -> Room | None:

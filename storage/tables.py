@@ -128,12 +128,14 @@ buttons = _table(
     sa.Column("room_id", _id, sa.ForeignKey("rooms.id"), nullable=False),
     sa.Column("card_id", _id, sa.ForeignKey("cards.id")),  # null on a one-off question
     sa.Column("person_id", _id),  # only this person may press it; null = whoever has the right
+    sa.Column("question", _id),  # outbox row of a question that takes one answer
     sa.Column("verb", sa.Text, nullable=False),
     sa.Column("payload", sa.Text, nullable=False),
     sa.Column("expires_at", sa.BigInteger, nullable=False),
     sa.Column("used_at", sa.BigInteger),
 )
 sa.Index("ix_buttons_card", buttons.c.card_id)
+sa.Index("ix_buttons_question", buttons.c.question)
 
 actions = _table(
     "actions",

@@ -8,6 +8,7 @@ between, the row stays RUNNING; the next start turns it into UNKNOWN and asks a 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
@@ -25,6 +26,9 @@ from storage.database import Database, Transaction
 from storage.lifecycle import Move, State
 
 log = logging.getLogger(__name__)
+
+_PAGE = 100
+"""Waiting actions read at a time."""
 
 Inside = Callable[[Action, Step], Awaitable[StepResult]]
 """Carries out a step inside Watchstander (bulk work on requests)."""
@@ -66,22 +70,16 @@ class Dispatcher:
         self._settings = settings
         self._busy: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._lost: set[int] = set()
+        self._claiming = asyncio.Lock()
+        self._closing = False
 
     async def recover(self) -> list[int]:
         """At start: whatever was RUNNING when the last process ended is UNKNOWN now."""
         lost = []
         async with self._db.write() as tx:
             for action in await actions.listing(tx, states=[State.RUNNING], limit=10_000):
-                detail = {"why": "the process ended while it ran"}
-                await actions.move(
-                    tx,
-                    action.id,
-                    Move.LOSE,
-                    WATCHSTANDER,
-                    values={"finished_at": tx.now},
-                    detail=detail,
-                )
-                await _ask_everywhere(tx, action)
+                await _lose(tx, action, "the process ended while it ran")
                 lost.append(action.id)
         return lost
 
@@ -90,33 +88,56 @@ class Dispatcher:
         async with self._db.listen("actions") as news:
             while True:
                 news.clear()
-                await self._claim_all()
-                try:
-                    await asyncio.wait_for(news.wait(), self._settings.look_every_s)
-                except TimeoutError:
-                    continue
+                async with self._claiming:
+                    await self._tell_lost()
+                    await self._claim_all()
+                with contextlib.suppress(TimeoutError):
+                    # Not wait_for: on Python 3.11 it loses a cancel that comes with news.
+                    async with asyncio.timeout(self._settings.look_every_s):
+                        await news.wait()
 
     async def drain(self) -> None:
-        """Wait for what runs."""
+        """Claim nothing more, and wait for what runs. The rest is rows: the next start runs it."""
+        self._closing = True
+        async with self._claiming:
+            pass  # a claim under way comes to its end first
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _claim_all(self) -> None:
-        async with self._db.read() as tx:
-            if not await actions.any_ready(tx):
+        after = 0
+        while len(self._tasks) < self._settings.at_once and not self._closing:
+            async with self._db.read() as tx:
+                frozen = await freezes.current(tx) is not None
+                only = Level.LOW.name if frozen else None
+                ready = await actions.ready(tx, _PAGE, after, only)
+            if not ready:
                 return
-            ready = await actions.listing(
-                tx, states=[State.QUEUED, State.APPROVED], limit=100, oldest_first=True
-            )
-            frozen = await freezes.current(tx) is not None
-        for action in ready:
-            if len(self._tasks) >= self._settings.at_once:
-                return
-            if self._busy & set(action.targets) or (frozen and Level[action.risk] > Level.LOW):
-                continue
+            after = ready[-1].id
+            for action in ready:
+                if len(self._tasks) >= self._settings.at_once:
+                    return
+                if not self._busy & set(action.targets):
+                    await self._claim_and_begin(action)
+
+    async def _claim_and_begin(self, action: Action) -> None:
+        try:
             run_id = await self._claim(action)
-            if run_id is not None:
-                self._begin(action, run_id)
+        # The boundary: an action that cannot be claimed must not stop the ones behind it.
+        except Exception:
+            log.exception("action %s could not be claimed; it is tried again", action.id)
+            return
+        if run_id is not None:
+            self._begin(action, run_id)
+
+    async def _tell_lost(self) -> None:
+        """Whatever this process began and could not record is UNKNOWN: a person is asked."""
+        for action_id in sorted(self._lost):
+            async with self._db.write() as tx:
+                action = await actions.by_id(tx, action_id)
+                if action is not None and action.state is State.RUNNING:
+                    await _lose(tx, action, "its end could not be recorded")
+            self._lost.discard(action_id)
 
     async def _claim(self, action: Action) -> str | None:
         """Take it, if everything still holds at this moment."""
@@ -166,6 +187,7 @@ class Dispatcher:
             self._db.announce({"actions"})
             if not finished.cancelled() and finished.exception() is not None:
                 log.error("action %s: its runner broke", action.id, exc_info=finished.exception())
+                self._lost.add(action.id)
 
         task.add_done_callback(end)
 
@@ -208,6 +230,13 @@ class Dispatcher:
                 await _ask_everywhere(tx, after)
             else:
                 await _tell_requester(tx, after)
+
+
+async def _lose(tx: Transaction, action: Action, why: str) -> None:
+    values = {"finished_at": tx.now}
+    detail = {"why": why}
+    await actions.move(tx, action.id, Move.LOSE, WATCHSTANDER, values=values, detail=detail)
+    await _ask_everywhere(tx, action)
 
 
 async def _ask_everywhere(tx: Transaction, action: Action) -> None:

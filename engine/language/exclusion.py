@@ -37,8 +37,11 @@ class Split:
 def split(scan: Scan, wish: Wish) -> Split:
     """Tell what is meant from what is ruled out."""
     rows = _marked_rows(scan)
-    taken = {id(mention) for row in rows for mention in row}
-    rest = [mention for mention in scan.mentions if id(mention) not in taken]
+    rest = _outside(scan, rows)
+    if rows and not any(m.kind in (Kind.NODE, Kind.SYSTEM) for m in _inherit(rest, rows)):
+        # "only 02, 01 stays": a comma parts what is meant from what is not.
+        rows = [_behind_comma(scan, row) for row in rows]
+        rest = _outside(scan, rows)
     for row in _negated_rows(rest, wish):
         ids = {id(mention) for mention in row}
         others = [m for m in rest if id(m) not in ids]
@@ -46,6 +49,16 @@ def split(scan: Scan, wish: Wish) -> Split:
             rows.append(row)
             rest = others
     return Split(_inherit(rest, rows), rows)
+
+
+def _outside(scan: Scan, rows: list[list[Mention]]) -> list[Mention]:
+    taken = {id(mention) for row in rows for mention in row}
+    return [mention for mention in scan.mentions if id(mention) not in taken]
+
+
+def _behind_comma(scan: Scan, row: list[Mention]) -> list[Mention]:
+    comma = scan.masked.rfind(",", row[0].start, row[-1].start)
+    return [mention for mention in row if mention.start > comma]
 
 
 def _marked_rows(scan: Scan) -> list[list[Mention]]:

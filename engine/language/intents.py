@@ -132,7 +132,7 @@ def _weigh(cue: Cue, text: str) -> Cue:
     before = text[max(0, cue.start - _LOOK_BACK) : cue.start]
     after = text[cue.end : cue.end + _LOOK_AHEAD]
     if not cue.strong:
-        return replace(cue, moot=bool(_DONE.match(after)))
+        return replace(cue, moot=bool(_DONE.match(after)) or _praised(text, cue))
     if _hit("symptom_before", before) or _hit("symptom_after", after):
         return replace(cue, moot=True)
     if _hit("before", before) or _hit("after", after):

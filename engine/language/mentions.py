@@ -100,6 +100,12 @@ _FILE = re.compile(
 )
 _RANGES = frozenset({"~", "〜", "..", "부터", "에서", "to", "through", "thru", "到", "至", "-"})
 _RANGE_LIMIT = 100
+_COUNTS = {
+    **dict.fromkeys(("두", "兩", "二", "two", "both"), "2"),
+    **dict.fromkeys(("세", "三", "three"), "3"),
+    **dict.fromkeys(("네", "四", "four"), "4"),
+    **dict.fromkeys(("다섯", "五", "five"), "5"),
+}
 _TRAILING = re.compile(r"^(.*?)(\d+)$", re.ASCII)
 
 
@@ -124,6 +130,7 @@ def scan(raw: str, index: NameIndex) -> Scan:
     """Everything the inventory and the word lists recognise in a message."""
     folded = Folded(raw)
     found = Scan(folded, masked=folded.text)
+    _cover_quotes(found)
     _cover_all(found, lexicon.pattern("files", "quoted_object"))
     _find_files(found)
     _cover_all(found, lexicon.pattern("files", "addresses"))
@@ -139,8 +146,43 @@ def scan(raw: str, index: NameIndex) -> Scan:
         if _has_company(found, match):
             found.add(_mention(found, match))
     _find_numbers(found)
-    found.mentions.sort(key=lambda mention: mention.start)
+    found.mentions = sorted(_targets(found), key=lambda mention: mention.start)
     return found
+
+
+def _targets(found: Scan) -> list[Mention]:
+    """The mentions less systems that only say by which means: "메일로 보내줘"."""
+    means = lexicon.pattern("numbers", "means")
+    targets = [
+        mention
+        for mention in found.mentions
+        if mention.kind is not Kind.SYSTEM or not means.match(found.masked[mention.end :])
+    ]
+    named = any(mention.kind in (Kind.NODE, Kind.SYSTEM) for mention in targets)
+    return targets if named else found.mentions
+
+
+def _cover_quotes(found: Scan) -> None:
+    """Lines of another's message are no wish of this one, unless there is nothing else."""
+    quoted = lexicon.pattern("files", "quoted_lines")
+    if quoted.sub("", found.masked).strip():
+        _cover_all(found, quoted)
+
+
+def fill_ranges(found: Scan, index: NameIndex) -> None:
+    """The hosts between the ends of "lib01부터 lib03까지"."""
+    nodes = found.of(Kind.NODE)
+    for one, other in zip(nodes, nodes[1:], strict=False):
+        between = found.folded.text[one.end : other.start]
+        first, last = (_TRAILING.match(m.written.casefold()) for m in (one, other))
+        if not (lexicon.pattern("ranges", "between").fullmatch(between) and first and last):
+            continue
+        if first[1] != last[1] or int(last[2]) - int(first[2]) > _RANGE_LIMIT:
+            continue
+        for each in range(int(first[2]) + 1, int(last[2])):
+            name = f"{first[1]}{each:0{len(first[2])}d}"
+            _add_member(found, index, name, (other.start, other.end))
+    found.mentions.sort(key=lambda mention: mention.start)
 
 
 def _cover_all(found: Scan, pattern: re.Pattern[str]) -> None:
@@ -273,6 +315,11 @@ def _find_numbers(found: Scan) -> None:
         for match in list(lexicon.pattern("ordinals", digit).finditer(found.masked)):
             kind = Kind.NUMBER if digit.isdigit() else Kind.SOME
             found.add(replace(_number(found, digit, *match.span()), kind=kind))
+    for match in list(lexicon.pattern("numbers", "counted").finditer(found.masked)):
+        count = _COUNTS.get(match["n"], match["n"])
+        found.mentions.append(
+            Mention(Kind.SOME, *match.span(), (count,), found.folded.written(*match.span()))
+        )
     for match in list(lexicon.pattern("numbers", "some").finditer(found.masked)):
         found.add(Mention(Kind.SOME, *match.span(), (), found.folded.written(*match.span())))
 

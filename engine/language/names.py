@@ -14,6 +14,7 @@ from rapidfuzz.distance import OSA
 from engine.inventory import Inventory
 from engine.language.fold import BROKEN, fold, hangul, latin
 from engine.language.lexicon import hangul_tail, prefix_words, words
+from engine.language.slips import same_but_for_a_slip
 
 MEND_FROM = 4
 """Characters a name must have before one typing error in it is mended."""
@@ -180,7 +181,7 @@ class NameIndex:
                     key, pool, scorer=OSA.distance, score_cutoff=1, limit=3
                 )
             )
-        if len(near) != 1:
+        if len(near) != 1 or not same_but_for_a_slip(key, *near):
             return None
         entry = self.entries[near.pop()]
         same_script = entry.key.isascii() == key.isascii()
@@ -219,6 +220,8 @@ def _may_start(text: str, start: int, node: bool) -> bool:
         return True
     if latin(before) or before in ("_", BROKEN):
         return False
+    if before == "/" and node:
+        return True  # "momo-db/momo-cache"; paths are covered before names are looked for
     if before in "-./\\":
         return start == 1 or not (latin(text[start - 2]) or text[start - 2] == "_")
     return before != "@" or node

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from engine.inventory import Asset, Inventory
@@ -37,6 +38,8 @@ class Selection:
     candidates: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     """The names that the doubt is about, as written."""
+    fits: Callable[[Asset], bool] | None = field(default=None, compare=False, repr=False)
+    """Whether an asset is in the layer and environment that are named, and not ruled out."""
 
 
 def select(
@@ -47,23 +50,14 @@ def select(
     unknown: tuple[str, ...] = (),
 ) -> Selection:
     """What the mentions select, by the contract's rules 1 to 5."""
-    if unknown:
-        return Selection(doubt=Doubt.UNKNOWN_NAME, names=unknown)
     picker = _Picker(inventory, index, split, intent)
-    if picker.of(Kind.NODE):
-        chosen = picker.by_node()
-    elif picker.of(Kind.SYSTEM):
-        chosen = picker.by_system()
-    else:
-        chosen = picker.by_nothing()
-    if chosen.doubt:
-        return chosen
-    left = tuple(sorted(code for code in set(chosen.assets) if not picker.spared(code)))
-    if not left:
-        return Selection(doubt=Doubt.NOTHING_LEFT, candidates=chosen.assets)
-    if picker.of(Kind.SOME) and len(left) > 1:
-        return Selection(doubt=Doubt.WHICH_ASSET, candidates=left)
-    return Selection(left)
+    chosen = picker.pick()
+    if unknown:
+        likely = chosen.assets if picker.of(Kind.NODE, Kind.SYSTEM) else ()
+        chosen = Selection(doubt=Doubt.UNKNOWN_NAME, candidates=likely, names=unknown)
+    elif not chosen.doubt:
+        chosen = picker.left_of(chosen.assets)
+    return replace(chosen, fits=picker.fits) if chosen.doubt else chosen
 
 
 def numbers_of(asset: Asset) -> frozenset[int]:
@@ -74,6 +68,11 @@ def numbers_of(asset: Asset) -> frozenset[int]:
         if digits:
             found.add(int(digits[-1][:9]))
     return frozenset(found)
+
+
+def _count(some: Mention) -> int:
+    """How many are meant, of those that are named."""
+    return int(some.values[0]) if some.values and some.values[0].isdigit() else 1
 
 
 class _Picker:
@@ -91,9 +90,45 @@ class _Picker:
     def values(self, kind: Kind) -> set[str]:
         return {value for mention in self.of(kind) for value in mention.values}
 
+    def pick(self) -> Selection:
+        """What is named, before anything is ruled out."""
+        if self.of(Kind.NODE):
+            return self.by_node()
+        return self.by_system() if self.of(Kind.SYSTEM) else self.by_nothing()
+
+    def left_of(self, assets: tuple[str, ...]) -> Selection:
+        """The assets less those that are ruled out, if it is clear which those are."""
+        left = tuple(sorted(code for code in set(assets) if not self.spared(code)))
+        if not left:
+            return Selection(doubt=Doubt.NOTHING_LEFT, candidates=assets)
+        if self._blurred(assets) or any(len(left) > _count(m) for m in self.of(Kind.SOME)):
+            return Selection(doubt=Doubt.WHICH_ASSET, candidates=left)
+        return Selection(left)
+
+    def _blurred(self, assets: tuple[str, ...]) -> bool:
+        """Whether a number that is ruled out goes by members of several groups."""
+        for row in self.split.ruled_out:
+            if any(m.kind is Kind.NUMBER for m in row):
+                alone = Split([], [row])
+                hit = [self.inventory.assets[code] for code in assets]
+                hit = [a for a in hit if self._spares(alone, a)]
+                if len({(a.system, a.layer, a.environment) for a in hit}) > 1:
+                    return True
+        return False
+
+    def fits(self, asset: Asset) -> bool:
+        layers, environments = self.values(Kind.LAYER), self.values(Kind.ENVIRONMENT)
+        return (
+            (not layers or asset.layer in layers)
+            and (not environments or asset.environment in environments)
+            and not self._spares(self.split, asset)
+        )
+
+    def _spares(self, split: Split, asset: Asset) -> bool:
+        return split.spares(asset, self._institution(asset.system), numbers_of(asset))
+
     def spared(self, code: str) -> bool:
-        asset = self.inventory.assets[code]
-        return self.split.spares(asset, self._institution(asset.system), numbers_of(asset))
+        return self._spares(self.split, self.inventory.assets[code])
 
     def _institution(self, system: str) -> str:
         return self.inventory.systems[system].institution
@@ -281,11 +316,11 @@ class _Picker:
     def by_nothing(self) -> Selection:
         """No system is named: nothing is selected; the institution says which could be meant."""
         institutions = self.values(Kind.INSTITUTION)
-        systems = {
+        systems = [
             system.code
             for system in self.inventory.systems.values()
             if not institutions or system.institution in institutions
-        }
+        ]
         names = tuple(mention.written for mention in self.of(Kind.INSTITUTION))
         return Selection(doubt=Doubt.WHICH_SYSTEM, candidates=tuple(sorted(systems)), names=names)
 

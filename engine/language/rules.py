@@ -22,10 +22,14 @@ from engine.language.mentions import Kind, Mention, Scan
 from engine.language.names import NameIndex
 from engine.language.questions import ask, ask_which_wish
 from engine.language.resolve import Doubt, Selection, select
-from engine.language.strangers import Stranger
+from engine.language.words import Stranger
 
 # These may be asked for without naming a host: an account, a policy, a rule.
+_BETWEEN = frozenset({"NETWORK", "FAILOVER", "SECURITY"})
+"""There "from lib01 to lib03" names two ends, not a range."""
 _TARGET_OPTIONAL = frozenset({"ACCOUNT", "SECURITY", "NETWORK"})
+
+_DOWN_AND_UP = (("STOP", "START"), ("STOP", "RESTART"), ("RESTART", "START"))
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ def understand(said: str, inventory: Inventory, index: NameIndex) -> Understood:
         strangers.mend(scan, index, wish)
         if wish.intent == "OTHER":
             wish = find_wish(scan)
+    if wish.intent not in _BETWEEN:
+        mentions.fill_ranges(scan, index)
     split = exclusion.split(scan, wish)
     unknown = strangers.find_strangers(scan, split, index, wish)
     names = tuple(stranger.written for stranger in unknown)
@@ -86,7 +92,7 @@ def _several_wishes(
     unknown: tuple[str, ...],
 ) -> list[tuple[str, tuple[str, ...]]]:
     """Different intents, each on targets of its own; empty when the message is one wish."""
-    if unknown or len({step for step in wish.steps}) < 2:
+    if unknown:
         return []
     groups: dict[str, list[Mention]] = {}
     for intent, start, end in _spans(scan, wish):
@@ -105,9 +111,10 @@ def _spans(scan: Scan, wish: Wish) -> list[tuple[str, int, int]]:
     """Stretches of the message with the intent that each is about."""
     spans: list[tuple[str, int, int]] = []
     waiting = 0
-    live = [cue for cue in wish.live() if cue.strong and cue.intent in wish.steps]
+    live = [cue for cue in wish.live() if cue.intent in wish.steps or not cue.strong]
     for start, end in wish.clauses:
-        own = [cue for cue in live if start <= cue.start < end]
+        here = [cue for cue in live if start <= cue.start < end]
+        own = [cue for cue in here if cue.strong] or here
         if own:
             spans.append((own[-1].intent, waiting, end))
             waiting = end
@@ -137,10 +144,15 @@ def _parse(scan: Scan, wish: Wish, split: Split, unknown: list[Stranger]) -> Par
         system_name=first(Kind.SYSTEM),
         infrastructure_layer="|".join(layer for layer in LAYERS if layer in layers) or UNKNOWN,
         target_nodes=tuple(dict.fromkeys(n[:MAX_NAME] for n in nodes if _clean(n)))[:MAX_LIST],
-        action_sequence=wish.steps,
+        action_sequence=_as_one(wish.steps),
         deploy_artifacts=artifacts_for(scan, wish.intent),
         requires_approval=wish.intent in CHANGING,
     )
+
+
+def _as_one(steps: tuple[str, ...]) -> tuple[str, ...]:
+    """Down and up again with nothing between is one restart."""
+    return ("RESTART",) if steps in _DOWN_AND_UP else steps
 
 
 def _clean(name: str) -> bool:

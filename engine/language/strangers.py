@@ -4,39 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 
 from engine.language import lexicon
 from engine.language.exclusion import Split
+from engine.language.beside import find_beside
 from engine.language.fold import BROKEN, OTHER_SPAN
 from engine.language.intents import Wish
 from engine.language.mentions import Kind, Mention, Scan
 from engine.language.names import MEND_FROM, Entry, NameIndex
+from engine.language.words import CHINESE_RUN, PARTICLES, Stranger, is_ordinary, unusual
 
 _MOST_TRIED = 24
 """Words of one message that are compared with the inventory's names."""
 _LONGEST = 253
 """Characters of a host name at most."""
 _KOREAN_WORD = re.compile(r"[가-힣]{2,20}")
-_CHINESE_RUN = re.compile(r"[\u4e00-\u9fff]{2,}")
-_PARTICLES = re.compile(rf"{lexicon.PARTICLE}{{1,2}}$")
-# Korean words with these endings are verbs and adverbs, not names.
-_NOT_NOUN = re.compile(
-    r"(?:요|다|죠|까|데|고|서|면|니|게|히|며|라|자|음|함|중|후|때|해|줘|네|지|던|려|든|쯤|씩|쪽|번|건|한"
-    r"|은|는|된|할|될)$"
-)
-
-
-@dataclass(frozen=True)
-class Stranger:
-    """A name that is not in the inventory."""
-
-    written: str
-    start: int
-    end: int
-    kind: Kind
 
 
 def mend(scan: Scan, index: NameIndex, wish: Wish) -> None:
@@ -44,7 +28,9 @@ def mend(scan: Scan, index: NameIndex, wish: Wish) -> None:
     taken = _cue_spans(wish)
     tried = 0
     for start, end in list(_candidates(scan)):
-        if any(start < b and a < end for a, b in taken) or tried >= _MOST_TRIED:
+        if any(2 * (min(end, b) - max(start, a)) >= end - start for a, b in taken):
+            continue  # it says what is wanted
+        if tried >= _MOST_TRIED:
             continue
         tried += 1
         entry, stop = _mended(scan, index, start, end)
@@ -69,10 +55,10 @@ def _mended(scan: Scan, index: NameIndex, start: int, end: int) -> tuple[Entry |
 def _stops(text: str, start: int, end: int) -> Iterator[int]:
     """The word whole, then without its particle."""
     yield end
-    particle = _PARTICLES.search(text[start:end])
+    particle = PARTICLES.search(text[start:end])
     if particle:
         for at in range(particle.start(), end - start):
-            if _PARTICLES.fullmatch(text[start + at : end]):
+            if PARTICLES.fullmatch(text[start + at : end]):
                 yield start + at
 
 
@@ -83,29 +69,11 @@ def _candidates(scan: Scan) -> Iterator[tuple[int, int]]:
     for match in _KOREAN_WORD.finditer(scan.masked):
         if match[0] not in lexicon.ordinary():
             yield match.span()
-    for match in _CHINESE_RUN.finditer(scan.masked):
-        inside = _unusual(match[0])
+    for match in CHINESE_RUN.finditer(scan.masked):
+        inside = unusual(match[0])
         for a, b in inside:
             if b - a >= MEND_FROM:
                 yield match.start() + a, match.start() + b
-
-
-def _unusual(run: str) -> list[tuple[int, int]]:
-    """The stretches of a Chinese run that are no ordinary words."""
-    found, at, begin = [], 0, -1
-    while at < len(run):
-        stop = lexicon.ordinary_chinese().match(run, at)
-        if stop and stop.end() > at:
-            if begin >= 0:
-                found.append((begin, at))
-                begin = -1
-            at = stop.end()
-        else:
-            begin = at if begin < 0 else begin
-            at += 1
-    if begin >= 0:
-        found.append((begin, len(run)))
-    return found
 
 
 def _kind(entry: Entry) -> tuple[Kind, list[str]]:
@@ -130,6 +98,7 @@ def find_strangers(scan: Scan, split: Split, index: NameIndex, wish: Wish) -> li
         _systems(scan),
         _organisations(scan),
         _neighbours(scan, split),
+        find_beside(scan, split, wish),
     )
     for stranger in chain.from_iterable(looked):
         inside_cue = any(a <= stranger.start and stranger.end <= b for a, b in taken)
@@ -182,12 +151,12 @@ def _systems(scan: Scan) -> Iterator[Stranger]:
         for match in pattern.finditer(scan.masked):
             name, start = match["who"], match.start("who")
             if language == "chinese":
-                inside = _unusual(name)
+                inside = unusual(name)
                 if not inside or inside[-1][1] != len(name):
                     continue
                 start += inside[-1][0]
                 name = name[inside[-1][0] :]
-            if _ordinary(name) or OTHER_SPAN in name:
+            if is_ordinary(name) or OTHER_SPAN in name:
                 continue
             end = match.end("head")
             yield Stranger(scan.folded.written(start, end), start, end, Kind.SYSTEM)
@@ -209,8 +178,8 @@ def _organisations(scan: Scan) -> Iterator[Stranger]:
         if not {name, name.split()[0]} & lexicon.ordinary():
             yield Stranger(scan.folded.written(*match.span()), *match.span(), Kind.INSTITUTION)
     tail = re.compile(lexicon.words("unknown")["chinese_institutions"])
-    for run in _CHINESE_RUN.finditer(scan.masked):
-        for a, b in _unusual(run[0]):
+    for run in CHINESE_RUN.finditer(scan.masked):
+        for a, b in unusual(run[0]):
             named = tail.fullmatch(run[0], a, b) or tail.match(run[0], a, b)
             if named and named.end() - named.start() > 2:
                 start = run.start() + named.start()
@@ -253,7 +222,7 @@ def _tied(scan: Scan, match: re.Match[str], base: int, key: str) -> Iterator[Str
         # Before a name, only a word written like a proper name: "NTS mail", "Samsung mail".
         if key.startswith("proper") and not (written[0].isupper() and start > 0):
             continue
-        if not _ordinary(match[group]):
+        if not is_ordinary(match[group]):
             yield Stranger(written, start, end, Kind.INSTITUTION)
 
 
@@ -262,7 +231,7 @@ def _glued(scan: Scan, mention: Mention) -> Iterator[Stranger]:
     begin = mention.start
     while begin > 0 and "\u4e00" <= scan.masked[begin - 1] <= "\u9fff":
         begin -= 1
-    inside = _unusual(scan.masked[begin : mention.start])
+    inside = unusual(scan.masked[begin : mention.start])
     if mention.kind is Kind.SYSTEM and inside and inside[-1][1] == mention.start - begin:
         a, b = inside[-1]
         if b - a >= 2:
@@ -273,16 +242,7 @@ def _glued(scan: Scan, mention: Mention) -> Iterator[Stranger]:
 
 def _edge(run: str, *, first: bool) -> tuple[int, int] | None:
     """The unknown stretch of a run that touches the name beside it."""
-    for a, b in _unusual(run):
+    for a, b in unusual(run):
         if (a == 0 if first else b == len(run)) and b - a >= 2:
             return a, b
     return None
-
-
-def _ordinary(word: str) -> bool:
-    if word in lexicon.ordinary():
-        return True
-    if "가" <= word[-1] <= "힣":
-        bare = _PARTICLES.sub("", word)
-        return bare in lexicon.ordinary() or bool(_NOT_NOUN.search(word))
-    return False

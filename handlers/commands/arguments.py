@@ -18,10 +18,10 @@ def action_id(word: str, usage: str) -> int:
     return int(found[1])
 
 
-def head(arguments: str) -> tuple[str, str]:
-    """The first word and the rest."""
-    first, _, rest = arguments.partition(" ")
-    return first, rest.strip()
+def head(line: str) -> tuple[str, str]:
+    """The first word and the rest; a line end and the wide space of Chinese keyboards part too."""
+    parts = line.split(maxsplit=1)
+    return parts[0] if parts else "", parts[1].strip() if len(parts) > 1 else ""
 
 
 def none_left(arguments: str, usage: str) -> None:

@@ -8,7 +8,7 @@ from engine.errors import GiveUp, Why
 from engine.language.classify import TYPES
 from engine.requests import words
 from engine.requests.desk import state_text
-from handlers.commands.arguments import none_left
+from handlers.commands.arguments import head, none_left
 from handlers.commands.call import Call, Command
 from handlers.replies import Reply
 from handlers.request_card import request_line, request_reply
@@ -26,7 +26,7 @@ _SHOWN = 15
 
 
 async def run(call: Call) -> None:
-    verb, rest = _head(call.arguments)
+    verb, rest = head(call.arguments)
     act = _VERBS.get(verb.lower() or "list")
     if act is None:
         raise GiveUp(Why.INVALID, text("sr_unknown_verb", verb=words.quoted(verb), usage=USAGE))
@@ -133,7 +133,7 @@ async def _show_lines(call: Call, title: Text, found: list[Request]) -> None:
 
 
 def _id_and_words(rest: str, usage: str, *, needed: bool = False) -> tuple[str, str]:
-    typed, said = _head(rest)
+    typed, said = head(rest)
     if not typed or (needed and not said):
         raise GiveUp(Why.INVALID, text("sr_needs_more", usage=usage))
     return typed, said
@@ -143,12 +143,6 @@ def _only_id(rest: str, usage: str) -> str:
     typed, more = _id_and_words(rest, usage)
     none_left(more, usage)
     return typed
-
-
-def _head(line: str) -> tuple[str, str]:
-    """The first word and the rest; any white space separates, so that a line end does too."""
-    parts = line.split(maxsplit=1)
-    return parts[0] if parts else "", parts[1] if len(parts) > 1 else ""
 
 
 _VERBS: Mapping[str, Callable[[Call, str], Awaitable[None]]] = {

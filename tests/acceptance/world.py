@@ -63,8 +63,15 @@ SLACK_ROOM, TELEGRAM_ROOM, WEB_ROOM = "C1", -1001, "ops"
 class World:
     """Everything, in one folder. ``extra_people`` are further (name, role) pairs, in every room."""
 
-    def __init__(self, folder: Path, *, crowd: tuple[tuple[str, str], ...] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        crowd: tuple[tuple[str, str], ...] = (),
+        database: str = "sqlite+aiosqlite:///watchstander.db",
+    ) -> None:
         self.folder = folder
+        self.database = database
         self.clock = FakeClock()
         self.slack = SlackDouble()
         self.telegram = TelegramDouble()
@@ -167,7 +174,7 @@ class World:
         )
         return f"""
 [database]
-url = "sqlite+aiosqlite:///watchstander.db"
+url = "{self.database}"
 synchronous = "NORMAL"
 [inventory]
 file = "inventory.toml"

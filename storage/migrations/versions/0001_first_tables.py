@@ -321,6 +321,7 @@ def _buttons() -> None:
         sa.Column("room_id", ROW_ID, nullable=False),
         sa.Column("card_id", ROW_ID),
         sa.Column("person_id", ROW_ID),
+        sa.Column("question", ROW_ID),
         sa.Column("verb", sa.Text(), nullable=False),
         sa.Column("payload", sa.Text(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
@@ -332,6 +333,7 @@ def _buttons() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_buttons_card", "buttons", ["card_id"])
+    op.create_index("ix_buttons_question", "buttons", ["question"])
 
 
 def _request_events() -> None:

@@ -1,0 +1,85 @@
+"""The first conversation on a real PostgreSQL, with restarts in between."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.app import CannotStart, serve
+from bot.settings import load_settings
+from storage import audit_read
+from storage.lifecycle import State
+from tests.acceptance.transcript import play
+from tests.acceptance.world import World
+from tests.contract.conftest import postgres, postgres_url
+
+__all__ = ("postgres", "postgres_url")
+
+
+@pytest.fixture
+async def world(tmp_path: Path, postgres_url: str) -> AsyncIterator[World]:
+    async with World(tmp_path, database=postgres_url) as stage:
+        yield stage
+        assert stage.slack.violations == []
+        assert stage.telegram.violations == []
+
+
+async def test_from_words_to_a_restart_with_the_bot_restarted_in_between(world: World) -> None:
+    await play(
+        world,
+        "slack",
+        """
+        >> min: pay-was-01 재기동해줘
+        << card #1 everywhere: PAY-WAS-01 | CRITICAL | systemctl restart -- tomcat
+        << card #1 everywhere: state_PENDING_APPROVAL | [approve] [reject] [details]
+        << ledger is empty
+        >> min presses approve on #1
+        << min hears decide_own id=1
+        >> jun presses approve on #1
+        << jun hears decide_role id=1 risk=CRITICAL least=ADMIN
+        << ledger is empty
+        """,
+    )
+    await world.stop_bot()
+    await world.start_bot()
+    await play(
+        world,
+        "slack",
+        """
+        >> ana presses approve on #1
+        << ledger: pay-was-01 systemctl restart -- tomcat
+        << card #1 everywhere: state_SUCCEEDED | ana | []
+        """,
+    )
+    await world.stop_bot()
+    await world.start_bot()
+    await play(
+        world,
+        "telegram",
+        """
+        >> jun types /approve 1
+        << card #1 everywhere: state_SUCCEEDED | ana | []
+        >> min: restart pay-stg-01
+        << card #2 everywhere: PAY-STG-01 | HIGH | [approve] [reject] [details]
+        >> jun presses reject on #2: 점검 아님
+        << card #2 everywhere: state_REJECTED | jun | []
+        << ledger: pay-was-01 systemctl restart -- tomcat
+        """,
+    )
+    async with world.app.db.read() as tx:
+        rows = [row async for row in audit_read.walk(tx)]
+    assert all(row.sound for row in rows)
+    kinds = [row.record.kind for row in rows if row.record.subject == "action:1"]
+    assert kinds == [f"action.{move}" for move in ("propose", "ask", "approve", "claim", "succeed")]
+    assert rows[-1].record.detail["state"] == State.REJECTED
+
+
+async def test_a_second_bot_on_the_same_database_does_not_start(world: World) -> None:
+    other = world.folder / "other.toml"
+    config = world.config.read_text(encoding="utf-8").replace(f"port = {world.port}", "port = 0")
+    other.write_text(config, encoding="utf-8")
+    with pytest.raises(CannotStart, match="another Watchstander runs on this database"):
+        await serve(load_settings(other))
+    await play(world, "slack", ">> min: restart pay-stg-01\n<< card #1 everywhere: PAY-STG-01")

@@ -197,6 +197,7 @@ async def _running(app: App, door: socket.socket) -> AsyncIterator[None]:
         asyncio.create_task(keep_going(app.delivery.serve, "delivery"), name="delivery"),
         asyncio.create_task(keep_going(app.dispatcher.serve, "dispatcher"), name="dispatcher"),
         asyncio.create_task(keep_going(lambda: _watch_on_news(app), "watch"), name="watch"),
+        asyncio.create_task(keep_going(lambda: _sign_on_news(app), "audit"), name="audit"),
     ]
     http = asyncio.create_task(server.serve(sockets=[door]), name="http")
     _plan_ticks(app)
@@ -266,7 +267,6 @@ async def _sign(app: App) -> None:
 def _plan_ticks(app: App) -> None:
     app.schedule.every(app.settings.cycle.minutes * 60, "cycle", app.cycle.run_once)
     app.schedule.every(_WATCH_EVERY_S, "watch", app.watch.run_once)
-    app.schedule.every(app.settings.audit.sign_every_s, "audit", lambda: _sign(app))
     app.schedule.start()
 
 
@@ -279,6 +279,16 @@ async def keep_going(loop: Callable[[], Awaitable[None]], name: str, pause_s: fl
         except Exception:
             log.exception("%s: broke off; it begins again in %s s", name, pause_s)
         await asyncio.sleep(pause_s)
+
+
+async def _sign_on_news(app: App) -> None:
+    """Sign the audit chain soon after it grew, so that little of it is ever unsigned."""
+    async with app.db.listen("audit") as news:
+        while True:
+            await news.wait()
+            news.clear()
+            await _sign(app)
+            await asyncio.sleep(app.settings.audit.sign_every_s)
 
 
 async def _watch_on_news(app: App) -> None:

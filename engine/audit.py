@@ -37,8 +37,9 @@ class AuditSettings:
     checkpoint_file: Path = Path("audit.checkpoints")
     """Signed heads and lengths of the chain; best kept on another disk than the database."""
 
-    sign_every_s: int = 60
-    """Seconds between two checkpoints; what is changed within them cannot be told."""
+    sign_every_s: int = 5
+    """Least seconds between two checkpoints of a growing chain; what is changed within them cannot
+    be told."""
 
 
 class Sign(StrEnum):

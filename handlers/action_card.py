@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.actions.names import action_name
 from handlers.card import Button, Card, Field, Tone
 from prompts.texts import Text, say, text
 from storage import people
@@ -79,7 +80,7 @@ def action_card(shown: ActionView, language: str, tokens: Mapping[str, str]) -> 
         for verb, style, wants_reason in _BUTTONS.get(action.state, ())
     )
     return Card(
-        title=speak(text("card_title", id=action.id, name=type_name(action.type))),
+        title=speak(text("card_title", id=action.id, name=action_name(action.type))),
         text=action.description,
         tone=_TONES.get(action.state, Tone.PLAIN),
         fields=_fields(shown, speak),
@@ -88,14 +89,6 @@ def action_card(shown: ActionView, language: str, tokens: Mapping[str, str]) -> 
         buttons=buttons,
         overflow_name=f"action-{action.id}.txt",
     )
-
-
-def type_name(action_type: str) -> Text | str:
-    """An action type as people call it."""
-    from prompts.texts import catalogue
-
-    key = f"action_{action_type}"
-    return text(key) if key in catalogue() else action_type
 
 
 def plan_lines(plan: Mapping[str, Any]) -> list[str]:

@@ -7,10 +7,10 @@ handled once: a crash before the commit leaves it waiting, a crash after it leav
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 
 from engine.errors import GiveUp, RetryLater, Why
 from engine.language.contract import Reading
+from engine.requests.words import quoted
 from handlers import buttons, replies, words
 from handlers.access import Standing, person_of, standing
 from handlers.card import Tone
@@ -34,7 +34,7 @@ MAX_ATTEMPTS = 3
 
 _ADDRESSED = (EventKind.COMMAND, EventKind.WORDS, EventKind.BUTTON, EventKind.FORM)
 #: Verbs that take no arguments: with more words behind them they are ordinary words.
-_BARE = frozenset({"status", "pending", "whoami", "help"})
+_BARE = frozenset({"status", "pending", "whoami", "help", "unfreeze"})
 #: Verbs whose first argument is an action's number.
 _NUMBERED = frozenset({"approve", "reject", "why"})
 
@@ -65,7 +65,6 @@ class Router:
             async with self._services.db.write() as tx:
                 await inbox.done(tx, delivery.id)
             return
-        event = _storable(event)
         reading = await self._read(event)
         async with self._services.db.write() as tx:
             if not await inbox.done(tx, delivery.id):
@@ -120,21 +119,6 @@ class Router:
                 await replies.whisper(tx, where.room.id, where.person, event, reply)
 
 
-def _storable(event: Event) -> Event:
-    """The event without what no database takes: NUL (PostgreSQL) and halves of surrogate pairs."""
-
-    def clean(words: str) -> str:
-        return words.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
-
-    return replace(
-        event,
-        text=clean(event.text),
-        button=clean(event.button),
-        message=clean(event.message),
-        room_name=clean(event.room_name),
-    )
-
-
 async def _dispatch(call: Call, reading: Reading | None) -> None:
     event = call.event
     if event.kind in (EventKind.BUTTON, EventKind.FORM):
@@ -160,7 +144,7 @@ async def _command(call: Call, line: str) -> None:
     name = registry.WORDS.get(name, name.lower())
     command = registry.commands().get(name)
     if command is None:
-        raise GiveUp(Why.INVALID, text("command_unknown", given=name[:40]))
+        raise GiveUp(Why.INVALID, text("command_unknown", given=quoted(name)))
     _may_call(call, command)
     await command.run(
         Call(
@@ -186,7 +170,7 @@ def as_command(said: str) -> str | None:
     said = said.strip()
     if said.startswith("/"):
         return said[1:]
-    first, rest = head(said)
+    first, rest = (said, "") if said in registry.WORDS else head(said)
     name = registry.WORDS.get(first, first.lower())
     if name not in registry.commands():
         return None

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.language.contract import Reading
-from handlers.action_card import type_name
+from engine.actions.names import action_name
+from engine.language.contract import CHANGING, Reading
 from handlers.commands.call import Call
 from handlers.replies import Choice, Reply
 from prompts.texts import Text, text
@@ -98,7 +98,9 @@ async def _propose_or_confirm(call: Call, reading: Reading) -> None:
     elif reading.confidence < ASK_BELOW:
         await call.whisper(
             Reply(
-                text=text("ask_sure", name=type_name(wish.action_type), targets=list(wish.targets)),
+                text=text(
+                    "ask_sure", name=action_name(wish.action_type), targets=list(wish.targets)
+                ),
                 choices=(Choice(text("choice_yes"), "choose", wish.payload(), "good"), _NO),
             )
         )
@@ -168,7 +170,9 @@ def _wish(call: Call, reading: Reading, intent: str, assets: tuple[str, ...]) ->
         if assets and all(inventory[code].environment != "PRD" for code in assets):
             action_type = "deploy_stg"
     params = _params(action_type, said, reading)
-    hint = reading.parse.requires_approval
+    # The reader's advice is about the main intent; another one that is chosen stands for itself.
+    meant = intent == reading.parse.intent_type
+    hint = reading.parse.requires_approval if meant else intent in CHANGING
     return Wish(action_type, assets, params, said.strip()[:MAX_DESCRIPTION], hint)
 
 
@@ -208,7 +212,7 @@ def _accounts(said: str) -> list[str]:
 
 
 def _label(intent: str, assets: tuple[str, ...]) -> Text:
-    name = type_name(_ACTION_OF_INTENT[intent])
+    name = action_name(_ACTION_OF_INTENT[intent])
     return text("choice_step", name=name, targets=list(assets[:3]))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,9 @@ import sqlalchemy as sa
 
 from storage.database import Transaction
 from storage.tables import inbox
+
+#: Half a surrogate pair, which no database takes, and U+0000, which PostgreSQL does not.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -37,13 +41,31 @@ async def keep(
         source=source,
         delivery_id=delivery_id,
         lane=lane,
-        body=json.dumps(body),  # escaped: half a surrogate pair could not be stored
+        body=_packed(body),
         received_at=tx.now,
         state="NEW",
     )
     if key is not None:
         tx.wake("inbox")
     return key
+
+
+def _packed(body: dict[str, Any]) -> str:
+    """The body as JSON; what no database takes is replaced, so that no delivery is lost for it."""
+    packed = json.dumps(body, ensure_ascii=False)
+    if "\\u0000" in packed or _UNSTORABLE.search(packed):
+        return json.dumps(_mended(body), ensure_ascii=False)
+    return packed
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_mended(item) for item in value]
+    if isinstance(value, dict):
+        return {_mended(key): _mended(item) for key, item in value.items()}
+    return value
 
 
 async def waiting(tx: Transaction, limit: int, after: int = 0) -> list[Delivery]:

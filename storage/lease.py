@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from storage.database import Database
 
-_LOCK = 0x57415444  # PostgreSQL advisory lock: the process that runs on this database
+_LOCK = 0x57415445  # PostgreSQL advisory lock; audit.py and migrate.py have the two before it
 
 
 @asynccontextmanager

@@ -25,10 +25,29 @@ import sqlalchemy as sa
 from storage.database import Transaction
 from storage.tables import outbox
 
-_OTHER = outbox.alias()  # made once: an alias copies every column
-
 PERSONAL = ("whisper", "form")
 """Kinds that are for one person, who waits for them."""
+
+
+def _waiting(personal: bool) -> sa.Select[Any]:
+    other = outbox.alias()
+    now = sa.bindparam("now", type_=sa.BigInteger)
+    query = sa.select(outbox).where(
+        outbox.c.state == "WAITING",
+        outbox.c.not_before <= now,
+        outbox.c.room_id.not_in(sa.bindparam("busy", expanding=True)),
+        outbox.c.kind.in_(PERSONAL) if personal else outbox.c.kind.not_in(PERSONAL),
+    )
+    if not personal:
+        postponed = sa.select(other.c.room_id).where(
+            other.c.state == "WAITING", other.c.not_before > now, other.c.kind.not_in(PERSONAL)
+        )
+        query = query.where(outbox.c.room_id.not_in(postponed))
+    return query.order_by(outbox.c.id).limit(sa.bindparam("limit", type_=sa.Integer))
+
+
+_WAITING = {personal: _waiting(personal) for personal in (True, False)}
+# Built once: delivery asks after every commit.
 
 
 @dataclass(frozen=True)
@@ -101,29 +120,11 @@ async def waiting(
     ``personal``: those for one person; else those for everybody, and then a room with a postponed
     parcel gives none: order is kept within a room.
     """
-    other = _OTHER
-    blocked = sa.select(other.c.room_id).where(
-        other.c.state == "WAITING",
-        other.c.not_before > tx.now,
-        other.c.kind.not_in(PERSONAL),
-        sa.literal(not personal),
-    )
-    kind = outbox.c.kind.in_(PERSONAL) if personal else outbox.c.kind.not_in(PERSONAL)
-    rows = await tx.all(
-        sa.select(outbox)
-        .where(
-            outbox.c.state == "WAITING",
-            outbox.c.not_before <= tx.now,
-            kind,
-            outbox.c.room_id.not_in(list(but_not)),
-            outbox.c.room_id.not_in(blocked),
-        )
-        .order_by(outbox.c.id)
-        .limit(limit)
-    )
+    asked = {"now": tx.now, "busy": list(but_not), "limit": limit}
+    rows = await tx.execute(_WAITING[personal], asked)
     return [
         Parcel(r.id, r.room_id, r.kind, r.subject, json.loads(r.body), r.attempts, r.created_at)
-        for r in rows
+        for r in rows.all()
     ]
 
 

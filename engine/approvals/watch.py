@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine.actions.names import action_name
 from engine.approvals.proposals import Proposals
 from engine.approvals.settings import ApprovalSettings
 from prompts.texts import Text, text
@@ -65,7 +66,7 @@ class ApprovalWatch:
         words = text(
             "told_escalated",
             id=action.id,
-            type=action.type,
+            type=action_name(action.type),
             risk=action.risk,
             minutes=self._settings.escalate_minutes,
             on_call=", ".join(names),

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
+from itertools import pairwise
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
@@ -16,7 +17,7 @@ from engine.language import lexicon
 from engine.language.exclusion import Split
 from engine.language.intents import Wish
 from engine.language.mentions import Kind, Mention, Scan
-from engine.language.words import Stranger, is_ordinary, unusual
+from engine.language.words import PARTICLES, Stranger, is_ordinary, unusual
 
 _OPERATED = frozenset({"RESTART", "START", "STOP", "FAILOVER"})
 """What stands beside the system is then what is operated on; for others it is an argument."""
@@ -32,9 +33,12 @@ def find_beside(scan: Scan, split: Split, wish: Wish) -> Iterator[Stranger]:
     yield from _misplaced(scan)
     if wish.intent not in _LOOKED_AT:
         return
+    reached = 0
     for mention in split.meant:
-        if mention.kind is Kind.SYSTEM:
-            yield from _after(scan, mention, wish)
+        if mention.kind is Kind.SYSTEM and mention.start >= reached:
+            row = _pattern("row").match(scan.masked, mention.start)
+            reached = row.end() if row else mention.end
+            yield from _after(scan, mention, reached, wish)
             yield from _before(scan, mention, wish)
             phrase = _ordinary_phrase(scan, mention)
             if phrase:
@@ -44,7 +48,7 @@ def find_beside(scan: Scan, split: Split, wish: Wish) -> Iterator[Stranger]:
 def _misplaced(scan: Scan) -> Iterator[Stranger]:
     """ "order-api on docker9": a container that does not run on the host that is named."""
     nodes = scan.of(Kind.NODE)
-    for one, other in zip(nodes, nodes[1:], strict=False):
+    for one, other in pairwise(nodes):
         between = scan.masked[one.end : other.start]
         if one.exact == other.exact or set(one.values) & set(other.values):
             continue
@@ -52,20 +56,47 @@ def _misplaced(scan: Scan) -> Iterator[Stranger]:
             yield _stranger(scan, one.start, other.end, Kind.NODE)
 
 
-def _after(scan: Scan, mention: Mention, wish: Wish) -> Iterator[Stranger]:
+def half_excluded(scan: Scan, wish: Wish) -> Iterator[Stranger]:
+    """ "but not the old database": what is ruled out is less than what is known of it."""
+    for marker in lexicon.pattern("exclusion", "before").finditer(scan.masked):
+        match = _pattern("half").match(scan.masked, marker.end())
+        if match and not _told(match, wish):
+            yield _stranger(scan, match.start("who"), match.end(), Kind.NODE)
+    marked = lexicon.pattern("exclusion", "after")
+    for match in _pattern("half_after").finditer(scan.masked):
+        end = match.end("who")
+        if _unknown(match["who"]) and marked.search(scan.masked[end : end + 24]):
+            if not _told(match, wish):
+                yield _stranger(scan, *match.span("who"), Kind.NODE)
+
+
+def _told(match: re.Match[str], wish: Wish) -> bool:
+    """Whether a word says what is wanted, or is an ordinary Chinese one."""
+    start, end = match.span("who")
+    word = match["who"]
+    if "\u4e00" <= word[0] <= "\u9fff" and not unusual(word):
+        return True
+    return any(cue.start < end and start < cue.end for cue in wish.cues)
+
+
+def _unknown(word: str) -> bool:
+    if _parts().match(word):
+        return True
+    return not (is_ordinary(word) or word in _heads() or PARTICLES.fullmatch(word))
+
+
+def _after(scan: Scan, mention: Mention, start: int, wish: Wish) -> Iterator[Stranger]:
     glued = _pattern("glued").match(scan.masked, mention.end)
     if glued:
         yield _stranger(scan, mention.start, glued.end(), Kind.SYSTEM)
-    for match in _pattern("row").finditer(scan.masked, mention.start):
-        start, stop = match.end(), _stop(scan, mention, wish, match.end())
-        for key in ("numbered", "lettered"):
-            for word in _pattern(key).finditer(scan.masked[:stop], start):
-                if key == "lettered" and word.start() > start:
-                    break
-                yield _stranger(scan, *word.span("who"), Kind.NODE)
-        if start < stop:
-            yield from _words(scan, start, stop, wish)
-        return
+    stop = _stop(scan, mention, wish, start)
+    for word in _pattern("numbered").finditer(scan.masked[:stop], start):
+        yield _stranger(scan, *word.span("who"), Kind.NODE)
+    letter = _pattern("lettered").match(scan.masked[:stop], start)
+    if letter:
+        yield _stranger(scan, *letter.span("who"), Kind.NODE)
+    if start < stop:
+        yield from _words(scan, start, stop, wish)
 
 
 def _stop(scan: Scan, mention: Mention, wish: Wish, start: int) -> int:
@@ -85,7 +116,8 @@ def _words(scan: Scan, start: int, stop: int, wish: Wish) -> Iterator[Stranger]:
         elif word.isascii():
             span = (0, len(word)) if first and _foreign(word, wish) else None
         else:
-            span = _korean(word, wish, bool(cues))
+            verb_first = first and any(cue.start < start for cue in wish.cues)
+            span = _korean(word, wish, bool(cues) or verb_first)
         if span is not None:
             yield _stranger(scan, match.start() + span[0], match.start() + span[1], Kind.NODE)
             return
@@ -94,12 +126,12 @@ def _words(scan: Scan, start: int, stop: int, wish: Wish) -> Iterator[Stranger]:
 
 def _chinese(run: str, wish: Wish) -> tuple[int, int] | None:
     skipped = len(run) - len(run.lstrip("的"))
-    part = _parts().match(run, skipped)
+    part = _parts().search(run, skipped)
     if part and wish.intent in _PLACED:
-        return part.span()
-    for a, b in unusual(run):
-        if a == skipped and b - a >= 2 and wish.intent in _OPERATED:
-            return a, b
+        return skipped, part.end()
+    if wish.intent in _OPERATED and len(run) - skipped >= 2:
+        odd = [span for span in unusual(run) if span[0] == skipped]
+        return (skipped, max(odd[0][1], skipped + 2)) if odd else None
     return None
 
 
@@ -115,8 +147,13 @@ def _strange(word: str) -> bool:
         return False
     if len(word) < _SPELLED_FROM:
         return True
+    return not _misspelled(word)
+
+
+@lru_cache(maxsize=1024)
+def _misspelled(word: str) -> bool:
     found = process.extractOne(word, _latin_words(), scorer=OSA.distance, score_cutoff=1)
-    return found is None
+    return found is not None
 
 
 def _korean(word: str, wish: Wish, operated: bool) -> tuple[int, int] | None:

@@ -96,7 +96,12 @@ def _inherit(rest: list[Mention], rows: list[list[Mention]]) -> list[Mention]:
     """ "예산 DB 빼고": where nothing else says which system, the row's outer names do."""
     if any(m.kind in (Kind.NODE, Kind.SYSTEM) for m in rest):
         return rest
-    outer = [m for row in rows for m in row if _depth(m) > min(map(_depth, row))]
+    outer = [
+        mention
+        for row in rows
+        for mention in row
+        if mention.kind is not Kind.NODE and _depth(mention) > min(map(_depth, row))
+    ]
     if any(m.kind is Kind.LAYER for m in rest):
         outer = [m for m in outer if m.kind is not Kind.LAYER]
     return sorted([*rest, *outer], key=lambda mention: mention.start)
@@ -111,7 +116,7 @@ def _matches(row: list[Mention], asset: Asset, institution: str, numbers: frozen
     kinds = {m.kind for m in row}
     nodes = {code for m in row if m.kind is Kind.NODE for code in m.values}
     digits = {int(v) for m in row if m.kind is Kind.NUMBER for v in m.values if v.isdigit()}
-    if Kind.NODE in kinds and Kind.NUMBER not in kinds:
+    if asset.code in nodes or (nodes and Kind.NUMBER not in kinds):
         return asset.code in nodes
     facts = {
         Kind.LAYER: asset.layer,

@@ -30,7 +30,7 @@ _RANK = (
 _AROUND = frozenset({"RESTART", "STOP", "START"})
 _LOOK_BACK = 80
 _LOOK_AHEAD = 60
-_MOST_CUES = 64
+_MOST_CUES = 48
 _SENTENCE = 160
 _DONE = re.compile("했|완료|해봤|해 봤")
 
@@ -95,7 +95,7 @@ def _fall_back(wish: Wish, scan: Scan, asking: list[Cue], named: bool) -> None:
         wish.confidence = 0.6
     elif weak and (target or (named and _request(scan.masked))):
         wish.intent, wish.confidence = "STATUS", 0.7
-    elif symptom and target and _asked(scan.masked):
+    elif symptom and target and _asked(scan.masked) and not _hit("praise", scan.masked, "inquiry"):
         wish.intent, wish.confidence = "STATUS", 0.65
     wish.steps = (wish.intent,)
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
+from itertools import pairwise
 
 from engine.language import lexicon
 from engine.language.fold import (
@@ -172,7 +173,7 @@ def _cover_quotes(found: Scan) -> None:
 def fill_ranges(found: Scan, index: NameIndex) -> None:
     """The hosts between the ends of "lib01부터 lib03까지"."""
     nodes = found.of(Kind.NODE)
-    for one, other in zip(nodes, nodes[1:], strict=False):
+    for one, other in pairwise(nodes):
         between = found.folded.text[one.end : other.start]
         first, last = (_TRAILING.match(m.written.casefold()) for m in (one, other))
         if not (lexicon.pattern("ranges", "between").fullmatch(between) and first and last):
@@ -302,13 +303,13 @@ def _has_company(found: Scan, match: Match) -> bool:
 
 def _find_numbers(found: Scan) -> None:
     for match in list(lexicon.pattern("numbers", "compact").finditer(found.masked)):
-        layer = {"ap": "WAS"}.get(match["tier"], match["tier"].upper())
+        layer = {"ap": "WAS", "app": "WAS"}.get(match["tier"], match["tier"].upper())
         start, middle, end = match.start(), match.end("tier"), match.end()
         found.add(Mention(Kind.LAYER, start, middle, (layer,), found.folded.written(start, middle)))
         found.add(_number(found, match["number"], *match.span("number")))
         found.cover(middle, end, NUMBER)
     for match in list(lexicon.pattern("numbers", "marked").finditer(found.masked)):
-        group = next(name for name in "abcd" if match[name])
+        group = next(name for name in "abcde" if match[name])
         found.add(_number(found, match[group], *match.span(group)))
         _extend_numbers(found, match.end(group))
     for digit in lexicon.keys("ordinals"):

@@ -22,6 +22,8 @@ _NEAR_ENOUGH = 60.0
 _NEAR_POOL = 1500
 _NEAR_SIDE = 300
 """Names looked at for a suggestion: the first of the file, and those that begin alike."""
+_LONGEST_PREFIX = 24
+"""Syllables before a name that are looked at; what introduces a name is much shorter."""
 _CJK_SPACE = re.compile(r"(?<=[^\x00-\x7f]) +| +(?=[^\x00-\x7f])")
 
 
@@ -232,7 +234,7 @@ def _hangs(text: str, start: int) -> bool:
     if start == 0 or not hangul(text[start]) or not hangul(text[start - 1]):
         return False
     begin = start
-    while begin > 0 and hangul(text[begin - 1]):
+    while begin > max(0, start - _LONGEST_PREFIX) and hangul(text[begin - 1]):
         begin -= 1
     return not prefix_words().fullmatch(text, begin, start)
 

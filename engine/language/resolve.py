@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 
 from engine.inventory import Asset, Inventory
 from engine.language.contract import CHANGING
@@ -38,8 +40,8 @@ class Selection:
     candidates: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     """The names that the doubt is about, as written."""
-    fits: Callable[[Asset], bool] | None = field(default=None, compare=False, repr=False)
-    """Whether an asset is in the layer and environment that are named, and not ruled out."""
+    fits: tuple[Callable[[Asset], bool], ...] = field(default=(), compare=False, repr=False)
+    """Whether an asset is what else is named: all of it, and then less and less of it."""
 
 
 def select(
@@ -57,7 +59,7 @@ def select(
         chosen = Selection(doubt=Doubt.UNKNOWN_NAME, candidates=likely, names=unknown)
     elif not chosen.doubt:
         chosen = picker.left_of(chosen.assets)
-    return replace(chosen, fits=picker.fits) if chosen.doubt else chosen
+    return replace(chosen, fits=picker.fits()) if chosen.doubt else chosen
 
 
 def numbers_of(asset: Asset) -> frozenset[int]:
@@ -83,9 +85,15 @@ class _Picker:
         self.index = index
         self.split = split
         self.intent = intent
+        self.blurred = False
+        """It is not clear which assets are ruled out."""
+
+        self._by_kind: dict[Kind, list[Mention]] = {}
+        for mention in split.meant:
+            self._by_kind.setdefault(mention.kind, []).append(mention)
 
     def of(self, *kinds: Kind) -> list[Mention]:
-        return [mention for mention in self.split.meant if mention.kind in kinds]
+        return [mention for kind in kinds for mention in self._by_kind.get(kind, ())]
 
     def values(self, kind: Kind) -> set[str]:
         return {value for mention in self.of(kind) for value in mention.values}
@@ -101,28 +109,49 @@ class _Picker:
         left = tuple(sorted(code for code in set(assets) if not self.spared(code)))
         if not left:
             return Selection(doubt=Doubt.NOTHING_LEFT, candidates=assets)
-        if self._blurred(assets) or any(len(left) > _count(m) for m in self.of(Kind.SOME)):
+        self.blurred = self._blurred(assets)
+        if self.blurred:
+            return Selection(doubt=Doubt.WHICH_ASSET, candidates=tuple(sorted(set(assets))))
+        if any(len(left) > _count(m) for m in self.of(Kind.SOME)):
             return Selection(doubt=Doubt.WHICH_ASSET, candidates=left)
         return Selection(left)
 
     def _blurred(self, assets: tuple[str, ...]) -> bool:
-        """Whether a number that is ruled out goes by members of several groups."""
+        """Whether a number that is ruled out goes by members of several groups, or by none."""
+        named = bool(self.of(Kind.NODE, Kind.NUMBER))
         for row in self.split.ruled_out:
-            if any(m.kind is Kind.NUMBER for m in row):
-                alone = Split([], [row])
-                hit = [self.inventory.assets[code] for code in assets]
-                hit = [a for a in hit if self._spares(alone, a)]
-                if len({(a.system, a.layer, a.environment) for a in hit}) > 1:
-                    return True
+            said = {int(m.values[0]) for m in row if m.kind is Kind.NUMBER}
+            if not said:
+                continue
+            alone = Split([], [row])
+            hit = [self.inventory.assets[code] for code in assets]
+            hit = [asset for asset in hit if self._spares(alone, asset)]
+            missed = said - frozenset().union(*map(numbers_of, hit))
+            if (missed and not named) or len({(a.system, a.layer, a.environment) for a in hit}) > 1:
+                return True
         return False
 
-    def fits(self, asset: Asset) -> bool:
+    def fits(self) -> tuple[Callable[[Asset], bool], ...]:
+        """Tests for an asset, the strictest first: by number, layer and environment."""
         layers, environments = self.values(Kind.LAYER), self.values(Kind.ENVIRONMENT)
-        return (
-            (not layers or asset.layer in layers)
-            and (not environments or asset.environment in environments)
-            and not self._spares(self.split, asset)
-        )
+        numbers = {int(v) for v in self.values(Kind.NUMBER) if v.isdigit()}
+
+        def free(asset: Asset) -> bool:
+            return self.blurred or not self._spares(self.split, asset)
+
+        def in_environment(asset: Asset) -> bool:
+            return (not environments or asset.environment in environments) and free(asset)
+
+        def in_layer(asset: Asset) -> bool:
+            return (not layers or asset.layer in layers) and free(asset)
+
+        def in_both(asset: Asset) -> bool:
+            return in_layer(asset) and in_environment(asset)
+
+        def in_all(asset: Asset) -> bool:
+            return in_both(asset) and (not numbers or bool(numbers & numbers_of(asset)))
+
+        return in_all, in_both, in_environment, in_layer
 
     def _spares(self, split: Split, asset: Asset) -> bool:
         return split.spares(asset, self._institution(asset.system), numbers_of(asset))
@@ -267,15 +296,15 @@ class _Picker:
             and (not environments or asset.environment in environments)
             and (not services or asset.code in services)
         ]
-        numbers = {int(v) for v in self.values(Kind.NUMBER) if v.isdigit()}
-        if numbers:
-            return self._numbered(mention, assets or all_of, numbers)
         if not assets:
             return Selection(
                 doubt=Doubt.NO_SUCH,
                 candidates=tuple(asset.code for asset in all_of),
                 names=(mention.written,),
             )
+        numbers = {int(v) for v in self.values(Kind.NUMBER) if v.isdigit()}
+        if numbers:
+            return self._numbered(mention, assets, numbers)
         return Selection(tuple(asset.code for asset in assets))
 
     def _numbered(self, mention: Mention, assets: list[Asset], numbers: set[int]) -> Selection:
@@ -290,28 +319,46 @@ class _Picker:
                 candidates=tuple(asset.code for asset in assets),
                 names=(f"{mention.written} {missing}",),
             )
-        if len(kinds) > 1:
-            return Selection(doubt=Doubt.WHICH_ASSET, candidates=tuple(sorted(a.code for a in hit)))
+        rivals = self._rivals(assets, hit)
+        if len(kinds) > 1 or rivals:
+            codes = sorted(asset.code for asset in (*hit, *rivals))
+            return Selection(doubt=Doubt.WHICH_ASSET, candidates=tuple(codes))
         return Selection(tuple(asset.code for asset in hit))
+
+    def _rivals(self, assets: list[Asset], hit: list[Asset]) -> list[Asset]:
+        """Production assets that "app1" may mean as well: the only one, without a number."""
+        layers = {asset.layer for asset in hit}
+        beyond = all(asset.environment != "PRD" for asset in hit)
+        return [
+            asset
+            for asset in assets
+            if asset.environment == "PRD"
+            and asset.layer in layers
+            and asset not in hit
+            and (beyond or not numbers_of(asset))
+        ]
 
     def _layers_of(self, mention: Mention) -> set[str]:
         """The layers that go with a system: its own, else its neighbour's."""
-        systems = self.of(Kind.SYSTEM)
-        layers = self.of(Kind.LAYER)
-        if len(systems) < 2:
+        if len(self.of(Kind.SYSTEM)) < 2:
             return self.values(Kind.LAYER)
-        starts = [system.start for system in systems]
-        owned: list[set[str]] = [set() for _ in systems]
+        starts, owned = self._owned
+        own = bisect_left(starts, mention.start)
+        later = next((group for group in owned[own:] if group), None)
+        return later or next((group for group in reversed(owned[:own]) if group), set())
+
+    @cached_property
+    def _owned(self) -> tuple[list[int], list[set[str]]]:
+        """Where each system stands, and the layers that follow it."""
+        starts = sorted(system.start for system in self.of(Kind.SYSTEM))
+        owned: list[set[str]] = [set() for _ in starts]
         leading: set[str] = set()
-        for layer in layers:
-            before = sum(1 for start in starts if start <= layer.start)
+        for layer in self.of(Kind.LAYER):
+            before = bisect_right(starts, layer.start)
             (owned[before - 1] if before else leading).update(layer.values)
         if leading:  # "the db of budget and the web of mail"
-            owned = [leading, *owned[:-1]] if any(owned) else [leading] * len(systems)
-        own = next(i for i, system in enumerate(systems) if system.start == mention.start)
-        later = [group for group in owned[own:] if group]
-        earlier = [group for group in owned[:own] if group]
-        return later[0] if later else earlier[-1] if earlier else set()
+            owned = [leading, *owned[:-1]] if any(owned) else [leading] * len(starts)
+        return starts, owned
 
     def by_nothing(self) -> Selection:
         """No system is named: nothing is selected; the institution says which could be meant."""

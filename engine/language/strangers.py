@@ -8,8 +8,8 @@ from functools import cache
 from itertools import chain
 
 from engine.language import lexicon
+from engine.language.beside import find_beside, half_excluded
 from engine.language.exclusion import Split
-from engine.language.beside import find_beside
 from engine.language.fold import BROKEN, OTHER_SPAN
 from engine.language.intents import Wish
 from engine.language.mentions import Kind, Mention, Scan
@@ -18,6 +18,8 @@ from engine.language.words import CHINESE_RUN, PARTICLES, Stranger, is_ordinary,
 
 _MOST_TRIED = 24
 """Words of one message that are compared with the inventory's names."""
+_MOST_TOLD = 24
+"""Unknown names of one message that are collected; one of them is enough to ask."""
 _LONGEST = 253
 """Characters of a host name at most."""
 _KOREAN_WORD = re.compile(r"[가-힣]{2,20}")
@@ -92,6 +94,7 @@ def _cue_spans(wish: Wish) -> list[tuple[int, int]]:
 def find_strangers(scan: Scan, split: Split, index: NameIndex, wish: Wish) -> list[Stranger]:
     """The unknown names that stand where a target is named, the excluded ones left out."""
     found = [Stranger(name, 0, 0, Kind.NODE) for name in scan.absent]
+    found += half_excluded(scan, wish)
     taken = _cue_spans(wish)
     looked = (
         _hosts(scan, index, wish),
@@ -104,6 +107,8 @@ def find_strangers(scan: Scan, split: Split, index: NameIndex, wish: Wish) -> li
         inside_cue = any(a <= stranger.start and stranger.end <= b for a, b in taken)
         if not inside_cue and not _ruled_out(scan, stranger):
             found.append(stranger)
+            if len(found) >= _MOST_TOLD:
+                break
     kept: dict[str, Stranger] = {}
     for stranger in found:
         if not any(stranger.written in other.written for other in kept.values()):

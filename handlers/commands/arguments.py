@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from engine.errors import GiveUp, Why
+from engine.requests.words import quoted
 from prompts.texts import text
 
 _ACTION_ID = re.compile(r"#?([0-9]{1,12})", re.ASCII)
@@ -14,7 +15,7 @@ def action_id(word: str, usage: str) -> int:
     """An action's number as people type it: ``17`` or ``#17``. Raises GiveUp."""
     found = _ACTION_ID.fullmatch(word)
     if found is None:
-        raise GiveUp(Why.INVALID, text("argument_id", given=word[:40], usage=usage))
+        raise GiveUp(Why.INVALID, text("argument_id", given=quoted(word), usage=usage))
     return int(found[1])
 
 
@@ -27,4 +28,4 @@ def head(line: str) -> tuple[str, str]:
 def none_left(arguments: str, usage: str) -> None:
     """Raises GiveUp when words follow a command that takes none."""
     if arguments:
-        raise GiveUp(Why.INVALID, text("argument_extra", given=arguments[:40], usage=usage))
+        raise GiveUp(Why.INVALID, text("argument_extra", given=quoted(arguments), usage=usage))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 
+from engine.actions.names import action_name
 from engine.errors import GiveUp, Why
-from handlers.action_card import type_name
+from engine.requests.words import quoted
 from handlers.commands.arguments import action_id, head
 from handlers.commands.call import Call, Command
 from handlers.replies import Reply
@@ -29,7 +30,7 @@ async def run(call: Call) -> None:
         case "types":
             await _types(call)
         case _:
-            raise GiveUp(Why.INVALID, text("argument_extra", given=verb[:40], usage=USAGE))
+            raise GiveUp(Why.INVALID, text("argument_extra", given=quoted(verb), usage=USAGE))
 
 
 async def _list(call: Call, rest: str) -> None:
@@ -37,7 +38,7 @@ async def _list(call: Call, rest: str) -> None:
     if rest:
         if rest.upper() not in State.__members__:
             known = ", ".join(State)
-            raise GiveUp(Why.INVALID, text("autoq_state", given=rest[:40], known=known))
+            raise GiveUp(Why.INVALID, text("autoq_state", given=quoted(rest), known=known))
         states = [State(rest.upper())]
     found = await actions.listing(call.tx, states=states, limit=_SHOWN)
     lines = tuple(
@@ -45,7 +46,7 @@ async def _list(call: Call, rest: str) -> None:
             "autoq_line",
             id=action.id,
             risk=action.risk,
-            name=type_name(action.type),
+            name=action_name(action.type),
             targets=", ".join(action.targets[:3]) + ("…" if len(action.targets) > 3 else ""),
             state=text(f"state_{action.state.value}"),
         )

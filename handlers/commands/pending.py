@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers.action_card import type_name
+from engine.actions.names import action_name
 from handlers.commands.arguments import none_left
 from handlers.commands.call import Call, Command
 from handlers.replies import Reply
@@ -24,7 +24,7 @@ async def run(call: Call) -> None:
                 "pending_line",
                 id=action.id,
                 risk=action.risk,
-                name=type_name(action.type),
+                name=action_name(action.type),
                 targets=", ".join(action.targets[:3]) + ("…" if len(action.targets) > 3 else ""),
                 requester=await people.name_of(call.tx, action.requester_id),
                 state=text(f"state_{action.state.value}"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from engine.actions.names import action_name
 from engine.approvals.proposals import fate
 from engine.errors import GiveUp, Why
-from handlers.action_card import plan_lines, type_name
+from handlers.action_card import plan_lines
 from handlers.commands.arguments import action_id
 from handlers.commands.call import Call, Command
 from handlers.replies import Reply
@@ -26,7 +27,7 @@ async def run(call: Call) -> None:
         story.append(await fate(call.tx, action))
     await call.whisper(
         Reply(
-            title=text("why_title", id=action.id, name=type_name(action.type), risk=action.risk),
+            title=text("why_title", id=action.id, name=action_name(action.type), risk=action.risk),
             lines=tuple(story),
             fields=(
                 (text("field_requester"), await people.name_of(call.tx, action.requester_id)),

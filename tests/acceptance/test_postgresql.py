@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -78,8 +79,10 @@ async def test_from_words_to_a_restart_with_the_bot_restarted_in_between(world: 
 
 async def test_a_second_bot_on_the_same_database_does_not_start(world: World) -> None:
     other = world.folder / "other.toml"
-    config = world.config.read_text(encoding="utf-8").replace(f"port = {world.port}", "port = 0")
-    other.write_text(config, encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config = world.config.read_text(encoding="utf-8")
+    other.write_text(config.replace(f"port = {world.port}", f"port = {port}"), encoding="utf-8")
     with pytest.raises(CannotStart, match="another Watchstander runs on this database"):
         await serve(load_settings(other))
     await play(world, "slack", ">> min: restart pay-stg-01\n<< card #1 everywhere: PAY-STG-01")

@@ -204,9 +204,7 @@ class Doors:
 
     async def rest(self, person: str, path: str, body: Any = None) -> Any:
         """A POST with the person's API token."""
-        return await self.stage.http.post(
-            path, json=body, headers=await self.stage.bearer(person)
-        )
+        return await self.stage.http.post(path, json=body, headers=await self.stage.bearer(person))
 
 
 async def in_batches(work: list[Awaitable[None]], size: int = 16) -> None:

@@ -129,7 +129,7 @@ class Stage(World):
 
     # What happened
 
-    async def settled(self, seconds: float = 60, *, told: bool = False) -> None:
+    async def settled(self, seconds: float = 15, *, told: bool = False) -> None:
         """Wait until what came in is handled and what runs has ended (``told``: and was told)."""
         deadline = time.monotonic() + seconds
         quiet = 0
@@ -152,8 +152,10 @@ class Stage(World):
         async with self.app.db.read() as tx:
             rows = await tx.all(sa.select(outbox_table).where(outbox_table.c.state == "WAITING"))
             kept = await inbox.waiting(tx, 5)
+            left = await inbox.count_waiting(tx)  # more than ``kept``: some met an error inside
         waiting = [(row.room_id, row.kind, row.attempts, row.error) for row in rows[:5]]
-        return f"{len(rows)} unsent {waiting}; inbox {kept}; {self.telegram.updates.pending[:3]}"
+        unread = self.telegram.updates.pending[:3]
+        return f"{len(rows)} unsent {waiting}; {left} unhandled, due {kept}; unread {unread}"
 
     def _unfetched(self) -> bool:
         """Whether Telegram holds updates that the bot has not confirmed."""
@@ -211,9 +213,7 @@ class Stage(World):
     async def propose(self, name: str = "min", target: str = "PAY-WAS-01", **more: Any) -> Action:
         """An action by REST that waits for approval."""
         body = {"action_type": "server_restart", "targets": [target], "params": {}} | more
-        answer = await self.http.post(
-            "/api/auto/queue", json=body, headers=await self.bearer(name)
-        )
+        answer = await self.http.post("/api/auto/queue", json=body, headers=await self.bearer(name))
         assert answer.status_code == 201, answer.text
         return await self.action(answer.json()["id"])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,14 @@ async def test_no_forged_token_opens_anything(stage: Stage, doors: Doors, way: s
     """An ADMIN's own client sends them: only what the bot gave out counts."""
     action = await stage.waiting("min")
     good = (await stage.tokens(action.id))[way]
-    near = (good.swapcase(), good[:-1], good + "x", f" {good}", good[::-1], secrets.token_urlsafe(16))
+    near = (
+        good.swapcase(),
+        good[:-1],
+        good + "x",
+        f" {good}",
+        good[::-1],
+        secrets.token_urlsafe(16),
+    )
     for token in (*FORGED, *near):
         if way == "web" or token:
             await doors[way].press("ana", action.id, token)
@@ -70,7 +78,7 @@ async def test_a_question_is_for_the_person_who_was_asked(
     stage: Stage, doors: Doors, way: str
 ) -> None:
     """Another person presses min's choice: nothing is asked for in anybody's name."""
-    count = len(await stage.all_actions())
+    action = await stage.waiting("min")
     await doors[way].says("min", "로그 보고 재기동도 해줘 pay-was-01, 아니 중지")
     await doors[way].says("min", "restart the payment system")
     await stage.settled(told=True)
@@ -83,13 +91,11 @@ async def test_a_question_is_for_the_person_who_was_asked(
             .where(rooms.c.platform == way, buttons.c.verb == "choose")
         )
     assert rows, "the words raise a question with choices"
-    action = await stage.waiting("min")
     for row in rows:
         await doors[way].press("lee", action.id, row.token)
         await doors[way].press("ana", action.id, row.token)
     await stage.settled()
-    assert len(await stage.all_actions()) == made + 1
-    assert made >= count
+    assert len(await stage.all_actions()) == made
 
 
 @pytest.mark.parametrize("way", NAMES)
@@ -100,7 +106,7 @@ async def test_a_decided_button_pressed_again_and_again_changes_nothing(
     token = (await stage.tokens(action.id))[way]
     rejected = await doors.rest("ana", f"/api/auto/reject/{action.id}", {"comment": "no"})
     assert rejected.status_code == 200
-    for _ in range(5):
+    for _ in range(2):
         # The web room lets a connection press some, the others any number.
         await asyncio.gather(*(_press_late(stage, doors, way, token) for _ in range(50)))
     await stage.settled()
@@ -118,10 +124,15 @@ async def _press_late(stage: Stage, doors: Doors, way: str, token: str) -> None:
         doors.telegram.user("ana").press_raw(TELEGRAM_ROOM, card.id, token)
     elif way == "web":
         line = await doors.web.line("ana")
-        key = next(f["message_id"] for f in line.frames if f.get("card"))
+        key = await stage.until(lambda: _any_message(line.frames), "no message")
         await line.ask({"type": "press", "message_id": key, "command_code": token})
     else:
         await doors.messenger.press("ana", 0, token)
+
+
+def _any_message(frames: list[dict[str, Any]]) -> str:
+    """A message of the room: the press needs one to stand on."""
+    return next((str(f["message_id"]) for f in frames if f.get("message_id")), "")
 
 
 async def test_a_repeated_delivery_of_one_press_counts_once(stage: Stage, doors: Doors) -> None:
@@ -233,9 +244,7 @@ async def test_the_old_card_is_void_once_the_policy_changed(
     assert stage.ledger() == []
 
 
-async def test_the_answer_to_an_old_card_says_what_became_of_it(
-    stage: Stage, doors: Doors
-) -> None:
+async def test_the_answer_to_an_old_card_says_what_became_of_it(stage: Stage, doors: Doors) -> None:
     action = await stage.propose("min", "PAY-STG-01")
     rejected = await doors.rest("ana", f"/api/auto/reject/{action.id}", {})
     assert rejected.status_code == 200
@@ -253,4 +262,3 @@ async def test_a_wrong_digest_decides_nothing(stage: Stage, doors: Doors) -> Non
     assert (await doors.rest("ana", path, {})).status_code == 422
     assert (await doors.rest("ana", path)).status_code == 422
     await still_waits(stage, action)
-    

@@ -215,7 +215,9 @@ async def test_the_secret_of_one_messenger_is_not_another_person(stage: Stage) -
     """A person's API token is no messenger secret, and the other way round."""
     count = await stage.inbox_rows()
     body = {"room": "ops", "user": "ana", "text": "/pending"}
-    answer = await stage.http.post("/messenger/webhook", json=body, headers=await stage.bearer("ana"))
+    answer = await stage.http.post(
+        "/messenger/webhook", json=body, headers=await stage.bearer("ana")
+    )
     assert answer.status_code == 401
     crossed = {"Authorization": f"Bearer {MESSENGER_SECRET}"}
     assert (await stage.http.get("/api/auto/queue", headers=crossed)).status_code == 401

@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.demo_folder import write_folder
 from engine.actions.action_type import ActionType, Context, On
+from engine.actions.names import action_name
 from engine.actions.registry import BY_NAME
 from engine.actions.scripts import Scripts
 from engine.actions.slots import NEEDED, Slot
@@ -17,7 +18,6 @@ from engine.errors import GiveUp
 from engine.inventory import load_inventory
 from engine.planning import Planner, PlanSettings
 from engine.risk import Policy, load_policy
-from handlers.action_card import type_name
 from prompts.texts import Text, say
 from tests.reference.markdown import page, table
 
@@ -76,7 +76,7 @@ def _raising(policy: Policy) -> str:
 
 
 def _spoken(name: str) -> str:
-    label = type_name(name)
+    label = action_name(name)
     return say(label, "en") if isinstance(label, Text) else ""
 
 

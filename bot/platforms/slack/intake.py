@@ -89,7 +89,7 @@ class Intake(AsyncMiddleware):
             raise NotKept("slack: not ready to take deliveries")
         event = body.get("event")
         if isinstance(event, dict) and event.get("channel_type") == "im":
-            self.learn_direct(str(event.get("channel")))
+            self.learn_direct(_id(event.get("channel")))
         raw = pack(body, identity, direct=channel_of(body) in self._direct)
         await self._keep(SOURCE, delivery_id(body), raw, lane(body, identity))
 
@@ -122,11 +122,20 @@ def channel_of(body: Mapping[str, Any]) -> str:
         return _id(event.get("channel"))
     view = body.get("view")
     if isinstance(view, dict) and view.get("callback_id") == form.CALLBACK:
-        return str(json.loads(view.get("private_metadata") or "{}").get("channel", ""))
+        return _form_channel(view.get("private_metadata"))
     container = body.get("container")
     if isinstance(container, dict) and container.get("channel_id"):
         return str(container["channel_id"])
     return _id(body.get("channel")) or str(body.get("channel_id") or "")
+
+
+def _form_channel(metadata: Any) -> str:
+    try:
+        place = json.loads(metadata or "{}")
+    except (TypeError, ValueError):
+        # Not as our form wrote it: it is kept all the same, and reading it will say so.
+        return ""
+    return _id(place.get("channel")) if isinstance(place, dict) else ""
 
 
 def lane(body: Mapping[str, Any], identity: Identity) -> str:

@@ -42,8 +42,8 @@ def _command(raw: Raw, body: Raw) -> Event:
     line = f"{body['command']} {plain(body.get('text') or '')}".strip()
     return Event(
         kind=EventKind.COMMAND,
-        room=RoomAddress(SOURCE, body["team_id"], body["channel_id"]),
-        speaker=Speaker(SOURCE, body["team_id"], body["user_id"]),
+        room=RoomAddress(SOURCE, _key(body["team_id"]), _key(body["channel_id"])),
+        speaker=Speaker(SOURCE, _key(body["team_id"]), _key(body["user_id"])),
         text=line,
         direct=bool(raw.get("direct")),
         room_name=str(body.get("channel_name") or ""),
@@ -71,8 +71,8 @@ def _event(raw: Raw, body: Raw) -> Event | None:
     to_bot = direct or kind == "app_mention" or event.get("parent_user_id") == me
     return Event(
         kind=EventKind.WORDS if to_bot else EventKind.OVERHEARD,
-        room=RoomAddress(SOURCE, _home(body), event["channel"]),
-        speaker=Speaker(SOURCE, _speaker_team(body, event), event["user"]),
+        room=RoomAddress(SOURCE, _home(body), _key(event["channel"])),
+        speaker=Speaker(SOURCE, _speaker_team(body, event), _key(event["user"])),
         text=plain(event.get("text") or "", me),
         direct=direct,
         context=_context(raw, body, thread=thread, ts=event.get("ts"), direct=direct),
@@ -143,6 +143,13 @@ def _presser(body: Raw) -> Speaker:
     user: Raw = body["user"]
     team = user.get("team_id") or (body.get("team") or {}).get("id")
     return Speaker(SOURCE, str(team), str(user["id"]))
+
+
+def _key(value: Any) -> str:
+    """An id as Slack writes it. Raises TypeError for anything else."""
+    if not isinstance(value, str):
+        raise TypeError(f"an id of Slack is text, not {type(value).__name__}")
+    return value
 
 
 def _home(body: Raw) -> str:

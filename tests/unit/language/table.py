@@ -59,6 +59,42 @@ def sentences() -> list[Sentence]:
     return found
 
 
+@dataclass(frozen=True)
+class Hunted:
+    """A message of the hunt after wrong targets, and what it may come to."""
+
+    text: str
+    inventory: str
+    intents: tuple[str, ...]
+    assets: frozenset[tuple[str, ...]]
+    artifacts: tuple[str, ...]
+
+
+def hunted(kind: str = "hunt") -> list[Hunted]:
+    """The messages of ``hunt_*.txt`` or ``holdout_*.txt``: intents | assets | artifacts | text.
+
+    ``A/B`` allows two intents; assets in brackets may be selected or left out.
+    """
+    found = []
+    for place in ("bank", "freight", "city"):
+        for line in (_HERE / f"{kind}_{place}.txt").read_text("utf-8").splitlines():
+            if line and not line.startswith("#"):
+                intents, assets, artifacts, text = (part.strip() for part in line.split("|", 3))
+                allowed = {_listed(assets.strip("()"), True)} | (
+                    {()} if assets[0] == "(" else set()
+                )
+                found.append(
+                    Hunted(
+                        text.replace("\\n", "\n"),
+                        f"hunt_{place}",
+                        tuple(intents.split("/")),
+                        frozenset(allowed),
+                        _listed(artifacts),
+                    )
+                )
+    return found
+
+
 def _listed(text: str, in_order: bool = False) -> tuple[str, ...]:
     words = [] if text == "-" else text.split()
     return tuple(sorted(words) if in_order else words)

@@ -41,7 +41,9 @@ class Room:
         async with self.office.db.write() as tx:
             await command.run(await self._call(tx, person, line, arguments.strip()))
             row = await tx.one(
-                sa.select(outbox.c.body).where(outbox.c.kind == "say").order_by(outbox.c.id.desc())
+                sa.select(outbox.c.body)
+                .where(outbox.c.kind.in_(("say", "whisper")))
+                .order_by(outbox.c.id.desc())
             )
         assert row is not None
         return replies.draw(json.loads(row.body), person.language, [])

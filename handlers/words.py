@@ -38,6 +38,9 @@ _ACTION_OF_INTENT = {
     "DB_CHANGE": "db_schema_change",
 }
 
+#: A step that may be offered although nothing is selected.
+_TARGET_OPTIONAL = frozenset({"ACCOUNT", "SECURITY", "NETWORK"})
+
 #: What kind of look a STATUS asks for: first match decides, in the words of three languages.
 _LOOKS = (
     ("db_lock_status", re.compile(r"\block(s|ed|ing)?\b|락\s|락이|락\b|잠금|鎖", re.IGNORECASE)),
@@ -145,7 +148,7 @@ async def _ask_which_step(call: Call, reading: Reading) -> None:
             _wish(call, reading, step, reading.assets).payload(),
         )
         for step in dict.fromkeys(reading.parse.action_sequence)
-        if step in _ACTION_OF_INTENT
+        if step in _ACTION_OF_INTENT and (reading.assets or step in _TARGET_OPTIONAL)
     ]
     await call.whisper(Reply(text=text("ask_which_step"), choices=(*choices, _NO), many=True))
 

@@ -65,9 +65,9 @@ def half_excluded(scan: Scan, wish: Wish) -> Iterator[Stranger]:
     marked = lexicon.pattern("exclusion", "after")
     for match in _pattern("half_after").finditer(scan.masked):
         end = match.end("who")
-        if _unknown(match["who"]) and marked.search(scan.masked[end : end + 24]):
-            if not _told(match, wish):
-                yield _stranger(scan, *match.span("who"), Kind.NODE)
+        ruled_out = marked.search(scan.masked[end : end + 24])
+        if ruled_out and _unknown(match["who"]) and not _told(match, wish):
+            yield _stranger(scan, *match.span("who"), Kind.NODE)
 
 
 def _told(match: re.Match[str], wish: Wish) -> bool:

@@ -6,6 +6,7 @@ import logging
 from typing import NamedTuple
 
 from engine.inventory import Inventory
+from engine.language import lexicon
 from engine.language.contract import MAX_TEXT, ContractError, Parse, Reading
 from engine.language.grounding import ground
 from engine.language.model import LocalModel, ModelSettings
@@ -30,7 +31,8 @@ class Reader:
         self._inventory = inventory
         self._index = NameIndex(inventory)
         self.model = LocalModel(settings or ModelSettings())
-        understand("", inventory, self._index)  # compiles the patterns before the first message
+        lexicon.warm()
+        understand("", inventory, self._index)
 
     async def start(self) -> None:
         """Start the model, if one is configured. A model that fails leaves the rules."""

@@ -50,6 +50,46 @@ async def test_from_words_to_a_restart_on_a_production_host(world: World, room: 
     )
 
 
+@pytest.mark.parametrize("room", ["slack", "telegram"])
+async def test_the_same_by_signed_events_and_webhook(tmp_path: Path, room: str) -> None:
+    async with World(tmp_path, pushed=True) as stage:
+        await play(
+            stage,
+            room,
+            """
+            >> min: pay-was-01 재기동해줘
+            << card #1 everywhere: PAY-WAS-01 | CRITICAL | [approve] [reject] [details]
+            >> min presses approve on #1
+            << min hears decide_own id=1
+            >> jun presses approve on #1
+            << jun hears decide_role id=1 risk=CRITICAL least=ADMIN
+            << ledger is empty
+            >> ana presses approve on #1
+            << ledger: pay-was-01 systemctl restart -- tomcat
+            << card #1 everywhere: state_SUCCEEDED | ana | []
+            """,
+        )
+        assert (stage.slack.violations, stage.telegram.violations) == ([], [])
+
+
+@pytest.mark.parametrize("room", ROOMS)
+async def test_what_only_looks_runs_at_once_and_medium_tells_every_room(world: World, room: str) -> None:
+    await play(
+        world,
+        room,
+        """
+        >> min: 결제시스템 운영 재기동해줘
+        << card #1 everywhere: PAY-DB-01 | PAY-WAS-01 | CRITICAL
+        >> ana presses reject on #1: only the WAS, please
+        << card #1 everywhere: state_REJECTED | only the WAS, please | []
+        >> min: log pay-was-01
+        << card #2 everywhere: MEDIUM | journalctl | state_SUCCEEDED | []
+        >> min: pay-db-01 디스크 상태 확인해줘
+        << card #3: LOW | df -hP | state_SUCCEEDED | []
+        """,
+    )
+
+
 @pytest.mark.parametrize("room", ROOMS)
 async def test_a_rejection_carries_its_reason_to_every_room(world: World, room: str) -> None:
     await play(

@@ -61,7 +61,10 @@ SLACK_ROOM, TELEGRAM_ROOM, WEB_ROOM = "C1", -1001, "ops"
 
 
 class World:
-    """Everything, in one folder. ``extra_people`` are further (name, role) pairs, in every room."""
+    """Everything, in one folder. ``crowd`` are further (name, role) pairs, in every room.
+
+    ``pushed``: Slack and Telegram deliver by HTTP (signed events, webhook) instead of being asked.
+    """
 
     def __init__(
         self,
@@ -69,9 +72,11 @@ class World:
         *,
         crowd: tuple[tuple[str, str], ...] = (),
         database: str = "sqlite+aiosqlite:///watchstander.db",
+        pushed: bool = False,
     ) -> None:
         self.folder = folder
         self.database = database
+        self.pushed = pushed
         self.clock = FakeClock()
         self.slack = SlackDouble()
         self.telegram = TelegramDouble()
@@ -92,6 +97,8 @@ class World:
         await self.slack.start()
         await self.telegram.__aenter__()
         self._furnish()
+        if self.pushed:
+            self.slack.deliver_to(f"{self.address}/slack/events")
         file = self.folder / "inventory.toml"
         file.write_text(_inventory({}), encoding="utf-8")
         self.hosts = DemoHosts(load_inventory(file), self.folder / "hosts")
@@ -189,10 +196,14 @@ bot_token = "{self.slack.bot_token}"
 app_token = "{self.slack.app_token}"
 signing_secret = "{self.slack.signing_secret}"
 api_url = "{self.slack.api_url}"
+mode = "{'http' if self.pushed else 'socket'}"
 per_room_interval = 0.001
 [telegram]
 token = "{self.telegram.token}"
 api_url = "{self.telegram.api_url}"
+mode = "{'webhook' if self.pushed else 'polling'}"
+webhook_url = "{f'{self.address}/telegram/webhook' if self.pushed else ''}"
+webhook_secret = "a-secret-of-the-webhook"
 poll_seconds = 1
 per_minute_in_group = 1000
 [[room]]

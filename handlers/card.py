@@ -6,9 +6,19 @@ escapes it, cuts it to its limits, and never lets it ping or link.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import re
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
+
+from engine.execution.outcome import written_out
+
+#: Controls, marks of direction, half surrogates, odd line breaks. Joiners are part of words and
+#: pictures, and stay.
+_HIDING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
 
 
 class Tone(StrEnum):
@@ -50,6 +60,18 @@ class Card:
     buttons: tuple[Button, ...] = ()
     overflow_name: str = "details.txt"  #: name of the file when ``code`` does not fit
 
+    def seen(self) -> Card:
+        """The same with every character written out that would hide or turn what stands there."""
+        fields = tuple(Field(_seen(field.label), _seen(field.value)) for field in self.fields)
+        return replace(
+            self,
+            text=_seen(self.text),
+            title=_seen(self.title),
+            fields=fields,
+            code=_seen(self.code),
+            note=_seen(self.note),
+        )
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -63,3 +85,7 @@ class Card:
                 "buttons": tuple(Button(**b) for b in raw["buttons"]),
             }
         )
+
+
+def _seen(words: str) -> str:
+    return _HIDING.sub(lambda found: written_out(found[0]), words.replace("\r\n", "\n"))

@@ -53,9 +53,9 @@ def secrets_in(value: Any) -> Iterator[str]:
         inner = getattr(value, field.name)
         if isinstance(inner, Mapping) and field.name == "secrets":
             yield from inner.values()
-        elif isinstance(inner, str) and not field.repr:
-            yield inner
         elif isinstance(inner, str) and field.name == "url":
             yield from re.findall(r"://[^/@]*?:([^/@]+)@", inner)
+        elif isinstance(inner, str) and not field.repr:
+            yield inner
         else:
             yield from secrets_in(inner)

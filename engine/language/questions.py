@@ -51,6 +51,7 @@ def ask_which_reading(readings: Iterable[tuple[str, tuple[str, ...]]]) -> Questi
 
 
 def asset_choice(asset: Asset, intent: str) -> Choice:
+    """One asset to choose, with its container or host where that says more than its code."""
     where = asset.container or asset.host
     label = asset.code if where.lower() == asset.code.lower() else f"{asset.code} ({where})"
     return Choice(label, intent, (asset.code,))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable
+import secrets
+from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -17,6 +19,7 @@ from tests.acceptance.world import SLACK_ROOM, TELEGRAM_ROOM, WEB_ROOM
 from tests.attacks.stage import MESSENGER_SECRET, Stage
 
 NAMES = ("slack", "telegram", "web", "messenger")
+SPENT = 4  # connections that may still wait for an answer; a person has at most twenty
 BURST = 20  # frames that one connection of the web room may send at once
 
 
@@ -89,11 +92,15 @@ class Socket:
     async def ask(self, frame: Any, patience: float = 10) -> dict[str, Any]:
         """Send a frame; gives its ack or error."""
         before = len(self.frames)
-        await self.connection.send(frame if isinstance(frame, str) else json.dumps(frame))
+        name = ""
+        if isinstance(frame, dict):
+            name = secrets.token_hex(8)
+            frame = json.dumps({"id": name} | frame)
+        await self.connection.send(frame)
         async with asyncio.timeout(patience):
             while True:
                 for answer in self.frames[before:]:
-                    if answer.get("type") in ("ack", "error"):
+                    if answer.get("type") in ("ack", "error") and answer["id"] in ("", name):
                         return answer
                 await asyncio.sleep(0.005)
 
@@ -105,6 +112,8 @@ class WebDoor:
     stage: Stage
     sockets: dict[str, list[Socket]] = field(default_factory=dict)
     readers: list[asyncio.Task[None]] = field(default_factory=list)
+    spent: list[Socket] = field(default_factory=list)
+    opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def open(self, person: str, room: str = WEB_ROOM) -> Socket:
         address = self.stage.address.replace("http", "ws", 1)
@@ -118,10 +127,16 @@ class WebDoor:
 
     async def line(self, person: str) -> Socket:
         """A connection that may still send: each takes a burst and is then left alone."""
-        ready = [s for s in self.sockets.get(person, ()) if s.sent < BURST]
-        socket = ready[0] if ready else await self.open(person)
-        socket.sent += 1
-        return socket
+        async with self.opening:
+            held = self.sockets.setdefault(person, [])
+            while held and held[0].sent >= BURST:
+                self.spent.append(held.pop(0))
+            if len(self.spent) > SPENT:
+                await self.spent.pop(0).connection.close()
+            if not held:
+                await self.open(person)
+            held[0].sent += 1
+            return held[0]
 
     async def types(self, person: str, line: str) -> None:
         await (await self.line(person)).ask({"type": "say", "text": line})
@@ -143,7 +158,7 @@ class WebDoor:
         await socket.ask({"type": "press", "message_id": message, "command_code": token})
 
     async def close(self) -> None:
-        for held in self.sockets.values():
+        for held in (*self.sockets.values(), self.spent):
             for socket in held:
                 await socket.connection.close()
         for reader in self.readers:
@@ -162,7 +177,7 @@ class MessengerDoor:
         body = {"room": "ops", "user": person} | fields
         answer = await self.stage.http.post(
             "/messenger/webhook",
-            json=body,
+            content=json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {MESSENGER_SECRET}"},
         )
         return answer.status_code
@@ -207,10 +222,10 @@ class Doors:
         return await self.stage.http.post(path, json=body, headers=await self.stage.bearer(person))
 
 
-async def in_batches(work: list[Awaitable[None]], size: int = 16) -> None:
+async def in_batches(work: Iterator[Awaitable[None]], size: int = 16) -> None:
     """Do many things, some at a time."""
-    for at in range(0, len(work), size):
-        await asyncio.gather(*work[at : at + size])
+    while batch := list(islice(work, size)):
+        await asyncio.gather(*batch)
 
 
 def _typed(words: str) -> str:

@@ -10,12 +10,14 @@ import json
 import re
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from prompts.texts import LANGUAGES, Text, say
+from handlers.replies import draw
+from prompts.texts import LANGUAGES
 from storage.actions import Action
 from storage.lifecycle import State
 from tests.attacks.doors import NAMES, Doors, in_batches
@@ -69,6 +71,12 @@ def judge_action(action: Action) -> None:
         assert action.state is State.PENDING_APPROVAL, (action.id, action.plan["steps"])
 
 
+def hides(letter: str) -> bool:
+    """Controls, directions, halves: all that a card must not hold. Joiners are part of words."""
+    category = unicodedata.category(letter)
+    return category in ("Cc", "Cf", "Cs", "Zl", "Zp") and letter not in "\n\t\u200c\u200d"
+
+
 async def judge_answers(stage: Stage, since: int) -> int:
     """Every answer is short, and shows nothing unseen in any language; gives how many."""
     answers = (await stage.answers())[since:]
@@ -76,11 +84,9 @@ async def judge_answers(stage: Stage, since: int) -> int:
         if kind != "whisper":
             continue
         for language in LANGUAGES:
-            raw = body["text"]
-            words = say(Text.from_json(raw), language) if isinstance(raw, dict) else raw
+            words = draw(body, language, [""] * len(body.get("choices", ()))).seen().text
             assert len(words) < 2500, words[:200]
-            shown = words.replace("\n", "")
-            assert shown.isprintable(), (language, ascii(words))
+            assert not any(hides(letter) for letter in words), (language, ascii(words))
     return sum(kind == "whisper" for kind, _ in answers)
 
 
@@ -88,10 +94,10 @@ async def judge_answers(stage: Stage, since: int) -> int:
 async def test_typed_lines(stage: Stage, doors: Doors, way: str) -> None:
     before, since = len(await stage.all_actions()), len(await stage.answers())
     turn = NAMES.index(way)
-    work = [
+    work = (
         doors[way].types("min", LINES[(number + turn) % len(LINES)].format(value))
         for number, value in enumerate(HOSTILE)
-    ]
+    )
     await in_batches(work)
     await stage.settled(60)
     await _judge(stage, before)
@@ -102,10 +108,10 @@ async def test_typed_lines(stage: Stage, doors: Doors, way: str) -> None:
 async def test_words(stage: Stage, doors: Doors, way: str) -> None:
     before, since = len(await stage.all_actions()), len(await stage.answers())
     turn = NAMES.index(way)
-    work = [
+    work = (
         doors[way].says("min", WORDS[(number + turn) % len(WORDS)].format(value))
         for number, value in enumerate(HOSTILE)
-    ]
+    )
     await in_batches(work)
     await stage.settled(60)
     await _judge(stage, before)

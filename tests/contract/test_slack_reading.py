@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.platforms.slack.manifest import COMMANDS
+from bot.platforms.slack.manifest import slash_commands
 from bot.platforms.slack.reading import plain
 from handlers.card import Button, Card
 from handlers.inbound import EventKind, RoomAddress, Speaker
@@ -30,7 +30,7 @@ async def one(db: Database) -> AsyncIterator[Rig]:
 
 
 async def test_every_slash_command_is_a_whole_line(one: Rig) -> None:
-    for command in COMMANDS:
+    for command in slash_commands():
         await (await one.slack.user("U1").command("C1", command, " 17 fine ")).acknowledged()
         event = await one.event()
         assert (event.kind, event.text) == (EventKind.COMMAND, f"{command} 17 fine")

@@ -9,6 +9,7 @@ import pytest
 
 from bot.platforms.port import SendRetry
 from bot.platforms.telegram.platform import TelegramPlatform
+from bot.platforms.telegram.settings import TelegramSettings
 from handlers.card import Button, Card
 from storage.database import Database
 from tests.doubles.telegram import Alert, LostReply, TelegramDouble, TooMany
@@ -60,7 +61,7 @@ async def test_a_press_that_gets_no_words_is_answered_empty(
     tg: TelegramDouble, platform: TelegramPlatform, naps: Naps
 ) -> None:
     context = await _press(tg, platform)
-    assert naps.asked[-1] == 2.0 and tg.alerts(111) == []
+    assert naps.asked[-1] == TelegramSettings(tg.token).press_seconds and tg.alerts(111) == []
     naps.end()
     await tg.until(lambda: tg.alerts(111) == [Alert("", False)])
     # Words that come now are a message below the card.

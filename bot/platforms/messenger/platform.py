@@ -187,7 +187,7 @@ class MessengerPlatform:
 
 
 def _body(draft: Draft) -> dict[str, Any]:
-    cards = {language: card.to_json() for language, card in draft.cards.items()}
+    cards = {language: card.seen().to_json() for language, card in draft.cards.items()}
     card = draft.card
     widget = bool(card.title or card.fields or card.code or card.buttons)
     return {"msg_type": "CARD" if widget else "CHAT", "cards": cards}
@@ -195,7 +195,7 @@ def _body(draft: Draft) -> dict[str, Any]:
 
 def _words(card: Card, language: str) -> str:
     """The card as text, with its buttons told as what to write instead."""
-    plain = messages.plain(card.to_json())
+    plain = messages.plain(card.seen().to_json())
     if not card.buttons:
         return plain
     number = _NUMBER.search(card.title)

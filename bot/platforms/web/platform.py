@@ -181,7 +181,7 @@ class WebPlatform:
 
 def _body(draft: Draft) -> dict[str, Any]:
     """What is kept of a draft: a card, or in one sentence an answer (CHAT) or news (NOTICE)."""
-    cards = {language: card.to_json() for language, card in draft.cards.items()}
+    cards = {language: card.seen().to_json() for language, card in draft.cards.items()}
     card = draft.card
     widget = bool(card.title or card.fields or card.code or card.buttons)
     plain = "CHAT" if draft.context else "NOTICE"

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from engine.actions.names import action_name
 from engine.approvals.proposals import Proposals
 from engine.execution.outcome import Outcome, RunResult, StepResult
 from engine.execution.ssh import SshRunner
@@ -257,7 +258,7 @@ async def _tell_requester(tx: Transaction, action: Action) -> None:
     words = text(
         "told_finished",
         id=action.id,
-        type=action.type,
+        type=action_name(action.type),
         state=text(f"state_{action.state.value}"),
         name=await people.name_of(tx, action.requester_id),
     )

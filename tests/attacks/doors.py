@@ -42,15 +42,22 @@ class SlackDoor:
 
     async def types(self, person: str, line: str) -> None:
         name, _, rest = line.partition(" ")
-        await (await self.user(person).command(SLACK_ROOM, name, _typed(rest))).acknowledged()
+        await (await self.user(person).command(SLACK_ROOM, name, self._typed(rest))).acknowledged()
 
     async def says(self, person: str, words: str) -> None:
-        await (await self.user(person).mentions(SLACK_ROOM, _typed(words))).acknowledged()
+        await (await self.user(person).mentions(SLACK_ROOM, self._typed(words))).acknowledged()
 
     async def press(self, person: str, number: int, token: str) -> None:
         card = await self.stage.slack_card(number)
         pressed = await self.user(person).press_token(SLACK_ROOM, card.ts, token)
         await pressed.acknowledged()
+
+
+    def _typed(self, words: str) -> str:
+        """What Slack makes of the three characters that are its own."""
+        if self.stage.mode == "called":
+            words = words.encode("utf-8", "replace").decode()  # a form holds no half surrogate
+        return words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 @dataclass
@@ -226,8 +233,3 @@ async def in_batches(work: Iterator[Awaitable[None]], size: int = 16) -> None:
     """Do many things, some at a time."""
     while batch := list(islice(work, size)):
         await asyncio.gather(*batch)
-
-
-def _typed(words: str) -> str:
-    """What Slack makes of the three characters that are its own."""
-    return words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

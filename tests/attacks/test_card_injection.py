@@ -144,7 +144,7 @@ async def test_the_page_shows_it_and_runs_none_of_it(plain_stage: Stage) -> None
         assert "\u202e" not in card.text
         await room.say(ALL.replace("/approve 1 ", ""))
         await room.wait_for("<!everyone|x>")
-        for sort in ("script", "img", "a[href*=evil]", "iframe", "b", "i"):
+        for sort in ("script", "img[src*=evil]", "a[href*=evil]", "iframe", "b", "i"):
             assert await room.page.locator(f"#log {sort}").count() == 0, sort
         await room.page.reload()
         await room.connected()

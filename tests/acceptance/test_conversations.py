@@ -73,7 +73,9 @@ async def test_the_same_by_signed_events_and_webhook(tmp_path: Path, room: str) 
 
 
 @pytest.mark.parametrize("room", ROOMS)
-async def test_what_only_looks_runs_at_once_and_medium_tells_every_room(world: World, room: str) -> None:
+async def test_what_only_looks_runs_at_once_and_medium_tells_every_room(
+    world: World, room: str
+) -> None:
     await play(
         world,
         room,

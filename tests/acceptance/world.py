@@ -196,13 +196,13 @@ bot_token = "{self.slack.bot_token}"
 app_token = "{self.slack.app_token}"
 signing_secret = "{self.slack.signing_secret}"
 api_url = "{self.slack.api_url}"
-mode = "{'http' if self.pushed else 'socket'}"
+mode = "{"http" if self.pushed else "socket"}"
 per_room_interval = 0.001
 [telegram]
 token = "{self.telegram.token}"
 api_url = "{self.telegram.api_url}"
-mode = "{'webhook' if self.pushed else 'polling'}"
-webhook_url = "{f'{self.address}/telegram/webhook' if self.pushed else ''}"
+mode = "{"webhook" if self.pushed else "polling"}"
+webhook_url = "{f"{self.address}/telegram/webhook" if self.pushed else ""}"
 webhook_secret = "a-secret-of-the-webhook"
 poll_seconds = 1
 per_minute_in_group = 1000

@@ -13,14 +13,14 @@ from storage.actions import Action
 from storage.lifecycle import State
 from storage.tables import buttons, rooms
 from tests.acceptance.world import SLACK_ROOM, TELEGRAM_ROOM
-from tests.attacks.doors import NAMES, Doors
+from tests.attacks.doors import DOORWAYS, Doors
 from tests.attacks.stage import SCRIPT, Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FORGED = (
-    "", " ", "approve", "approve:1", "1", "null", "%", "_" * 22, "' OR '1'='1", '{"verb":"approve"}',
-    "x" * 64, "\u202etoken", "А" * 22, "../1", "0", "true",
+    "", " ", "approve", "approve:1", "1", "null", "%", "_" * 22, "' OR '1'='1",
+    '{"verb":"approve"}', "x" * 64, "\u202etoken", "А" * 22, "../1", "0", "true",
 )  # fmt: skip
 
 
@@ -29,11 +29,11 @@ async def still_waits(stage: Stage, action: Action) -> None:
     assert (await stage.action(action.id)).state is State.PENDING_APPROVAL
 
 
-@pytest.mark.parametrize("way", NAMES)
+@pytest.mark.parametrize(("stage", "way"), DOORWAYS, indirect=["stage"])
 async def test_no_forged_token_opens_anything(stage: Stage, doors: Doors, way: str) -> None:
     """An ADMIN's own client sends them: only what the bot gave out counts."""
     action = await stage.waiting("min")
-    good = (await stage.tokens(action.id))[way]
+    good = (await stage.tokens(action.id, way))[way]
     near = (
         good.swapcase(),
         good[:-1],
@@ -49,7 +49,7 @@ async def test_no_forged_token_opens_anything(stage: Stage, doors: Doors, way: s
     assert stage.ledger() == []
 
 
-@pytest.mark.parametrize("way", NAMES)
+@pytest.mark.parametrize(("stage", "way"), DOORWAYS, indirect=["stage"])
 async def test_a_token_of_another_room_is_not_good_here(
     stage: Stage, doors: Doors, way: str
 ) -> None:
@@ -67,7 +67,7 @@ async def test_a_token_of_another_message_is_not_good_here(
 ) -> None:
     """The approve of #1 under the card of #2 decides neither."""
     first, second = await stage.waiting("min"), await stage.waiting("min", "PAY-DB-01")
-    tokens = await stage.tokens(first.id)
+    tokens = await stage.tokens(first.id, way)
     await doors[way].press("ana", second.id, tokens[way])
     await still_waits(stage, first)
     await still_waits(stage, second)
@@ -98,12 +98,12 @@ async def test_a_question_is_for_the_person_who_was_asked(
     assert len(await stage.all_actions()) == made
 
 
-@pytest.mark.parametrize("way", NAMES)
+@pytest.mark.parametrize(("stage", "way"), DOORWAYS, indirect=["stage"])
 async def test_a_decided_button_pressed_again_and_again_changes_nothing(
     stage: Stage, doors: Doors, way: str
 ) -> None:
     action = await stage.propose("min")
-    token = (await stage.tokens(action.id))[way]
+    token = (await stage.tokens(action.id, way))[way]
     rejected = await doors.rest("ana", f"/api/auto/reject/{action.id}", {"comment": "no"})
     assert rejected.status_code == 200
     for _ in range(2):
@@ -151,10 +151,10 @@ async def test_a_repeated_delivery_of_one_press_counts_once(stage: Stage, doors:
     stage.hosts.ledger.write_text("")
 
 
-@pytest.mark.parametrize("way", NAMES)
+@pytest.mark.parametrize(("stage", "way"), DOORWAYS, indirect=["stage"])
 async def test_an_expired_button_is_dead(stage: Stage, doors: Doors, way: str) -> None:
     action = await stage.propose("min")
-    token = (await stage.tokens(action.id))[way]
+    token = (await stage.tokens(action.id, way))[way]
     start = stage.clock.now
     stage.clock.forward(minutes=24 * 60 + 1)
     try:
@@ -174,56 +174,56 @@ async def test_an_expired_button_is_dead(stage: Stage, doors: Doors, way: str) -
 
 
 async def test_a_script_that_was_changed_after_the_approval_does_not_run(
-    stage: Stage, doors: Doors
+    plain_stage: Stage, plain_doors: Doors
 ) -> None:
     """Changed unregistered, changed and registered anew, and gone: three ways, no run."""
     for content, register in ((b"#!/bin/sh\nrm -rf /\n", False), (b"#!/bin/sh\nid\n", True)):
-        stage.write_script(SCRIPT)
+        plain_stage.write_script(SCRIPT)
         params = {"script": "rotate.sh", "args": []}
-        action = await stage.propose("min", action_type="script_exec", params=params)
+        action = await plain_stage.propose("min", action_type="script_exec", params=params)
         digest = action.digest
-        stage.write_script(content, register=register)
+        plain_stage.write_script(content, register=register)
         path = f"/api/auto/approve/{action.id}"
-        answer = await doors.rest("ana", path, {"digest": digest})
+        answer = await plain_doors.rest("ana", path, {"digest": digest})
         assert answer.status_code == 409, answer.text
-        await stage.settled()
-        moves = await stage.moves(action.id)
+        await plain_stage.settled()
+        moves = await plain_stage.moves(action.id)
         assert "approve" not in moves
         assert "claim" not in moves
-        await stage.app.watch.run_once()
-        assert (await stage.moves(action.id))[-1] == "supersede"
-        assert stage.ledger() == []
-    stage.write_script(SCRIPT)
+        await plain_stage.app.watch.run_once()
+        assert (await plain_stage.moves(action.id))[-1] == "supersede"
+        assert plain_stage.ledger() == []
+    plain_stage.write_script(SCRIPT)
 
 
 async def test_a_script_swapped_between_approval_and_run_does_not_run(
-    stage: Stage, doors: Doors
+    plain_stage: Stage, plain_doors: Doors
 ) -> None:
     """A freeze holds the approved action back, meanwhile the file is swapped."""
-    stage.write_script(SCRIPT)
+    plain_stage.write_script(SCRIPT)
     params = {"script": "rotate.sh", "args": []}
-    action = await stage.propose("min", action_type="script_exec", params=params)
-    busy = stage.app.dispatcher._busy
+    action = await plain_stage.propose("min", action_type="script_exec", params=params)
+    busy = plain_stage.app.dispatcher._busy
     busy.add("PAY-WAS-01")  # the host is busy: the runner waits
     try:
         path = f"/api/auto/approve/{action.id}"
-        assert (await doors.rest("ana", path, {"digest": action.digest})).status_code == 200
-        stage.write_script(b"#!/bin/sh\nrm -rf /\n", register=False)
+        assert (await plain_doors.rest("ana", path, {"digest": action.digest})).status_code == 200
+        plain_stage.write_script(b"#!/bin/sh\nrm -rf /\n", register=False)
     finally:
         busy.discard("PAY-WAS-01")
-    stage.app.db.announce({"actions"})
-    await stage.settled()
-    assert (await stage.moves(action.id))[-1] == "supersede"
-    assert stage.ledger() == []
-    stage.write_script(SCRIPT)
+    plain_stage.app.db.announce({"actions"})
+    await plain_stage.settled()
+    assert (await plain_stage.moves(action.id))[-1] == "supersede"
+    assert plain_stage.ledger() == []
+    plain_stage.write_script(SCRIPT)
 
 
-@pytest.mark.parametrize("way", NAMES)
+@pytest.mark.parametrize(("stage", "way"), DOORWAYS, indirect=["stage"])
 async def test_the_old_card_is_void_once_the_policy_changed(
     stage: Stage, doors: Doors, way: str
 ) -> None:
     action = await stage.propose("min", "PAY-STG-01")
-    token = (await stage.tokens(action.id))[way]
+    token = (await stage.tokens(action.id, way))[way]
     planner = stage.app.services.proposals.planner
     old = planner.policy
     planner.policy = Policy({**old.levels, "server_restart": Level.CRITICAL})
@@ -244,21 +244,25 @@ async def test_the_old_card_is_void_once_the_policy_changed(
     assert stage.ledger() == []
 
 
-async def test_the_answer_to_an_old_card_says_what_became_of_it(stage: Stage, doors: Doors) -> None:
-    action = await stage.propose("min", "PAY-STG-01")
-    rejected = await doors.rest("ana", f"/api/auto/reject/{action.id}", {})
+async def test_the_answer_to_an_old_card_says_what_became_of_it(
+    plain_stage: Stage, plain_doors: Doors
+) -> None:
+    action = await plain_stage.propose("min", "PAY-STG-01")
+    rejected = await plain_doors.rest("ana", f"/api/auto/reject/{action.id}", {})
     assert rejected.status_code == 200
-    answer = await doors.rest("bob", f"/api/auto/approve/{action.id}", {"digest": action.digest})
+    answer = await plain_doors.rest(
+        "bob", f"/api/auto/approve/{action.id}", {"digest": action.digest}
+    )
     assert answer.status_code == 409
     assert "ana" in answer.json()["message"]
 
 
-async def test_a_wrong_digest_decides_nothing(stage: Stage, doors: Doors) -> None:
-    action = await stage.waiting("min")
+async def test_a_wrong_digest_decides_nothing(plain_stage: Stage, plain_doors: Doors) -> None:
+    action = await plain_stage.waiting("min")
     path = f"/api/auto/approve/{action.id}"
-    other = (await stage.propose("min", "PAY-DB-01")).digest
+    other = (await plain_stage.propose("min", "PAY-DB-01")).digest
     for digest in ("", "0" * 64, action.digest[:12], action.digest.upper(), other, "%"):
-        assert (await doors.rest("ana", path, {"digest": digest})).status_code in (409, 422)
-    assert (await doors.rest("ana", path, {})).status_code == 422
-    assert (await doors.rest("ana", path)).status_code == 422
-    await still_waits(stage, action)
+        assert (await plain_doors.rest("ana", path, {"digest": digest})).status_code in (409, 422)
+    assert (await plain_doors.rest("ana", path, {})).status_code == 422
+    assert (await plain_doors.rest("ana", path)).status_code == 422
+    await still_waits(plain_stage, action)

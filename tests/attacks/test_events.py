@@ -19,9 +19,10 @@ SUBTYPES = (
     "me_message", "channel_join", "channel_leave", "channel_topic", "channel_purpose",
     "channel_name", "channel_archive", "channel_unarchive", "channel_posting_permissions",
     "channel_convert_to_private", "group_join", "group_leave", "group_topic", "group_name",
-    "file_share", "file_comment", "file_mention", "pinned_item", "unpinned_item", "ekm_access_denied",
-    "assistant_app_thread", "document_mention", "huddle_thread", "reminder_add", "slackbot_response",
-    "bot_add", "bot_remove", "tombstone", "joiner_notification", "app_conversation_join", "sh_room",
+    "file_share", "file_comment", "file_mention", "pinned_item", "unpinned_item",
+    "ekm_access_denied", "assistant_app_thread", "document_mention", "huddle_thread",
+    "reminder_add", "slackbot_response", "bot_add", "bot_remove", "tombstone",
+    "joiner_notification", "app_conversation_join", "sh_room",
 )  # fmt: skip
 TYPES = (
     "reaction_added", "reaction_removed", "pin_added", "pin_removed", "member_joined_channel",
@@ -81,21 +82,28 @@ async def test_other_interactions_of_slack_do_nothing(stage: Stage) -> None:
     before = await stage.counts()
     card = await stage.slack_card(action.id)
     place = {"type": "message", "message_ts": card.ts, "channel_id": SLACK_ROOM}
-    for kind in ("message_action", "shortcut", "view_closed", "block_suggestion", "dialog_submission",
-                 "interactive_message", "workflow_step_edit", "view_submission"):  # fmt: skip
+    for kind in ("message_action", "shortcut", "view_closed", "block_suggestion",
+                 "dialog_submission", "interactive_message", "workflow_step_edit",
+                 "view_submission"):  # fmt: skip
         body: dict[str, Any] = {
             "type": kind, "team": {"id": "T1"}, "user": {"id": "UANA", "team_id": "T1"},
-            "channel": {"id": SLACK_ROOM}, "container": place, "trigger_id": f"{kind}.{time.time()}",
+            "channel": {"id": SLACK_ROOM}, "container": place,
+            "trigger_id": f"{kind}.{time.time()}",
             "actions": [{"type": "button", "action_id": "ws:0", "value": token}],
             "callback_id": "approve", "message": {"ts": card.ts},
             "view": {"id": "V1", "type": "modal", "callback_id": "other", "private_metadata": token,
                      "state": {"values": {}}},
         }  # fmt: skip
         await (await stage.slack.deliver(INTERACTION, body)).acknowledged()
-    for action_type, action_id in (("static_select", "ws:0"), ("button", "other:0"), ("checkboxes", "ws:0")):
+    for action_type, action_id in (
+        ("static_select", "ws:0"),
+        ("button", "other:0"),
+        ("checkboxes", "ws:0"),
+    ):
         body = {
             "type": "block_actions", "team": {"id": "T1"}, "user": {"id": "UANA", "team_id": "T1"},
-            "channel": {"id": SLACK_ROOM}, "container": place, "trigger_id": f"{action_id}.{time.time()}",
+            "channel": {"id": SLACK_ROOM}, "container": place,
+            "trigger_id": f"{action_id}.{time.time()}",
             "actions": [{"type": action_type, "action_id": action_id, "value": token}],
         }  # fmt: skip
         await (await stage.slack.deliver(INTERACTION, body)).acknowledged()
@@ -129,7 +137,8 @@ async def test_no_telegram_update_but_a_message_or_press_acts(stage: Stage, user
         {"new_chat_members": [{"id": 333, "is_bot": False, "first_name": "ana"}]},
         {"left_chat_member": {"id": 333, "is_bot": False, "first_name": "ana"}},
         {"pinned_message": message}, {"new_chat_title": message["text"]},
-        {"forward_origin": {"type": "user", "date": 1, "sender_user": {"id": 333}}, "text": message["text"]},
+        {"forward_origin": {"type": "user", "date": 1, "sender_user": {"id": 333}},
+         "text": message["text"]},
         {"caption": message["text"], "photo": []},
         {"forum_topic_created": {"name": message["text"], "icon_color": 1}},
     ):  # fmt: skip

@@ -20,7 +20,7 @@ from handlers.replies import draw
 from prompts.texts import LANGUAGES
 from storage.actions import Action
 from storage.lifecycle import State
-from tests.attacks.doors import NAMES, Doors, in_batches
+from tests.attacks.doors import DOORWAYS, NAMES, Doors, in_batches
 from tests.attacks.stage import Stage
 from tests.unit.hostile_values import HOSTILE
 
@@ -90,7 +90,7 @@ async def judge_answers(stage: Stage, since: int) -> int:
     return sum(kind == "whisper" for kind, _ in answers)
 
 
-@pytest.mark.parametrize("way", NAMES)
+@pytest.mark.parametrize(("stage", "way"), DOORWAYS, indirect=["stage"])
 async def test_typed_lines(stage: Stage, doors: Doors, way: str) -> None:
     before, since = len(await stage.all_actions()), len(await stage.answers())
     turn = NAMES.index(way)
@@ -104,7 +104,7 @@ async def test_typed_lines(stage: Stage, doors: Doors, way: str) -> None:
     assert await judge_answers(stage, since) >= len(HOSTILE) * 0.8
 
 
-@pytest.mark.parametrize("way", NAMES)
+@pytest.mark.parametrize(("stage", "way"), DOORWAYS[2:], indirect=["stage"])
 async def test_words(stage: Stage, doors: Doors, way: str) -> None:
     before, since = len(await stage.all_actions()), len(await stage.answers())
     turn = NAMES.index(way)
@@ -122,7 +122,7 @@ async def _judge(stage: Stage, before: int) -> None:
     for action in (await stage.all_actions())[before:]:
         judge_action(action)
     for line in stage.ledger():
-        host, *argv = line.split(" ")
+        _, *argv = line.split(" ")
         assert legal(argv), line
         assert argv[0] in ("realpath", "tail", "journalctl", "systemctl"), line
         assert " restart " not in line
@@ -151,11 +151,12 @@ def _fill(raw: Any, value: str) -> Any:
 
 
 async def test_rest(plain_stage: Stage) -> None:
-    """JSON trims nothing: here not one value makes an action, in any slot."""
+    """JSON trims nothing: here not one value makes an action, in three slots each."""
     headers = await plain_stage.bearer("min") | {"Content-Type": "application/json"}
     before = await plain_stage.counts()
-    for value in HOSTILE:
-        for action, targets, params in REST:
+    for number, value in enumerate(HOSTILE):
+        for turn in range(3):
+            action, targets, params = REST[(3 * number + turn + number // 3) % len(REST)]
             body = {
                 "action_type": action or value,
                 "targets": [value] if targets is None else targets,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from storage.actions import Action
 from storage.lifecycle import State
 from storage.people import Listing, Role
 from tests.acceptance.world import SLACK_ROOM, TELEGRAM_ROOM
-from tests.attacks.doors import BURST, NAMES, Doors, Socket
+from tests.attacks.doors import BURST, DOORWAYS, NAMES, Doors, Socket
 from tests.attacks.stage import MESSENGER_SECRET, Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -28,14 +29,14 @@ async def undecided(stage: Stage, action: Action) -> None:
     assert stage.ledger() == []
 
 
-@pytest.mark.parametrize("way", NAMES)
+@pytest.mark.parametrize(("stage", "way"), DOORWAYS, indirect=["stage"])
 @pytest.mark.parametrize("person", ["min", "jun", "robot", "lee"])
 async def test_the_wrong_person_decides_nothing_by_command_word_or_button(
     stage: Stage, doors: Doors, way: str, person: str
 ) -> None:
     """The requester, an engineer on CRITICAL, a program, and a requester who did not ask."""
     action = await stage.waiting("min")
-    tokens = await stage.tokens(action.id)
+    tokens = await stage.tokens(action.id, way)
     await doors[way].types(person, f"/approve {action.id}")
     await doors[way].types(person, f"/ws approve {action.id} looks fine")
     await doors[way].says(person, f"approve {action.id}")
@@ -45,7 +46,7 @@ async def test_the_wrong_person_decides_nothing_by_command_word_or_button(
     await undecided(stage, action)
 
 
-@pytest.mark.parametrize("asked", NAMES)
+@pytest.mark.parametrize(("stage", "asked"), DOORWAYS, indirect=["stage"])
 async def test_one_person_is_the_same_person_on_every_platform(
     stage: Stage, doors: Doors, asked: str
 ) -> None:
@@ -67,37 +68,39 @@ async def test_one_person_is_the_same_person_on_every_platform(
     ("person", "status"), [("min", 403), ("jun", 403), ("robot", 403), ("lee", 403)]
 )
 async def test_the_wrong_person_decides_nothing_by_rest(
-    stage: Stage, doors: Doors, person: str, status: int
+    plain_stage: Stage, plain_doors: Doors, person: str, status: int
 ) -> None:
-    action = await stage.waiting("min")
+    action = await plain_stage.waiting("min")
     for verdict in ("approve", "reject"):
         path = f"/api/auto/{verdict}/{action.id}"
-        answer = await doors.rest(person, path, {"digest": action.digest})
+        answer = await plain_doors.rest(person, path, {"digest": action.digest})
         assert answer.status_code == status, answer.text
-    await undecided(stage, action)
+    await undecided(plain_stage, action)
 
 
 @pytest.mark.parametrize(
     "field", ["requester", "person", "approver", "user", "actor", "decided_by", "role", "sender"]
 )
-async def test_a_name_in_a_body_is_no_name(stage: Stage, doors: Doors, field: str) -> None:
-    action = await stage.waiting("min")
+async def test_a_name_in_a_body_is_no_name(
+    plain_stage: Stage, plain_doors: Doors, field: str
+) -> None:
+    action = await plain_stage.waiting("min")
     path = f"/api/auto/approve/{action.id}"
-    answer = await doors.rest("min", path, {"digest": action.digest, field: "ana"})
+    answer = await plain_doors.rest("min", path, {"digest": action.digest, field: "ana"})
     assert answer.status_code == 422
     body = {"action_type": "server_restart", "targets": ["PAY-DB-01"], field: "ana"}
-    count = len(await stage.all_actions())
-    assert (await doors.rest("min", "/api/auto/queue", body)).status_code == 422
-    assert len(await stage.all_actions()) == count
+    count = len(await plain_stage.all_actions())
+    assert (await plain_doors.rest("min", "/api/auto/queue", body)).status_code == 422
+    assert len(await plain_stage.all_actions()) == count
     if field != "user":
-        assert await doors.messenger.send("min", text="hello", **{field: "ana"}) == 422
-    line = await doors.web.line("min")
+        assert await plain_doors.messenger.send("min", text="hello", **{field: "ana"}) == 422
+    line = await plain_doors.web.line("min")
     await line.ask({"type": "say", "text": f"/approve {action.id}", field: "ana"})
     await line.ask(
         {"msg_type": "COMMAND", "content": f"/approve {action.id}", field: "ana"}
         | {"itsm_metadata": {"sender": "ana", "itsm_ticket_id": str(action.id)}}
     )
-    await undecided(stage, action)
+    await undecided(plain_stage, action)
 
 
 async def test_a_borrowed_display_name_gives_no_rights(stage: Stage, doors: Doors) -> None:
@@ -114,15 +117,15 @@ async def test_a_borrowed_display_name_gives_no_rights(stage: Stage, doors: Door
     await undecided(stage, action)
 
 
-async def test_the_web_address_names_nobody(stage: Stage, doors: Doors) -> None:
+async def test_the_web_address_names_nobody(plain_stage: Stage, plain_doors: Doors) -> None:
     """The client's name in the URL is a label: the credential says who it is."""
-    action = await stage.waiting("min")
-    url = f"{stage.address.replace('http', 'ws', 1)}/ws/chat/ops/ana/HUMAN"
-    async with connect(url, additional_headers=await stage.bearer("min")) as connection:
+    action = await plain_stage.waiting("min")
+    url = f"{plain_stage.address.replace('http', 'ws', 1)}/ws/chat/ops/ana/HUMAN"
+    async with connect(url, additional_headers=await plain_stage.bearer("min")) as connection:
         socket = Socket(connection)
-        doors.web.readers.append(asyncio.create_task(socket.read()))
+        plain_doors.web.readers.append(asyncio.create_task(socket.read()))
         assert (await socket.ask({"type": "say", "text": f"/approve {action.id}"}))["type"] == "ack"
-        await undecided(stage, action)
+        await undecided(plain_stage, action)
 
 
 async def test_other_places_give_no_rights(stage: Stage) -> None:
@@ -186,19 +189,20 @@ async def _list(stage: Stage, changed: dict[str, Role | None]) -> None:
         await people.sync(tx, kept)
 
 
-@pytest.mark.parametrize("way", NAMES)
+@pytest.mark.parametrize(("stage", "way"), DOORWAYS, indirect=["stage"])
 @pytest.mark.parametrize("role", [None, Role.REQUESTER, Role.AGENT])
 async def test_a_right_that_was_taken_away_is_gone_at_once(
     stage: Stage, doors: Doors, way: str, role: Role | None
 ) -> None:
     action = await stage.waiting("min")
-    tokens = await stage.tokens(action.id)
+    tokens = await stage.tokens(action.id, way)
     await stage.bearer("ana")
     line = await doors.web.line("ana")
     await _list(stage, {"ana": role})
     try:
         if way == "web":
-            await line.connection.send('{"type": "say", "text": "/approve %d"}' % action.id)
+            frame = {"type": "say", "text": f"/approve {action.id}"}
+            await line.connection.send(json.dumps(frame))
         else:
             await doors[way].types("ana", f"/approve {action.id}")
             await doors[way].press("ana", action.id, tokens[way])
@@ -211,14 +215,14 @@ async def test_a_right_that_was_taken_away_is_gone_at_once(
         line.sent = BURST
 
 
-async def test_the_secret_of_one_messenger_is_not_another_person(stage: Stage) -> None:
+async def test_the_secret_of_one_messenger_is_not_another_person(plain_stage: Stage) -> None:
     """A person's API token is no messenger secret, and the other way round."""
-    count = await stage.inbox_rows()
+    count = await plain_stage.inbox_rows()
     body = {"room": "ops", "user": "ana", "text": "/pending"}
-    answer = await stage.http.post(
-        "/messenger/webhook", json=body, headers=await stage.bearer("ana")
+    answer = await plain_stage.http.post(
+        "/messenger/webhook", json=body, headers=await plain_stage.bearer("ana")
     )
     assert answer.status_code == 401
     crossed = {"Authorization": f"Bearer {MESSENGER_SECRET}"}
-    assert (await stage.http.get("/api/auto/queue", headers=crossed)).status_code == 401
-    assert await stage.inbox_rows() == count
+    assert (await plain_stage.http.get("/api/auto/queue", headers=crossed)).status_code == 401
+    assert await plain_stage.inbox_rows() == count

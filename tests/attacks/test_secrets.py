@@ -63,7 +63,9 @@ async def test_no_secret_is_told_or_kept(stage: Stage, doors: Doors) -> None:
     secrets = await canaries(stage)
     lines = io.StringIO()
     handler = logging.StreamHandler(lines)
-    handler.setFormatter(PlainLines("%(name)s %(message)s", frozenset(secrets_in(stage.app.settings))))
+    handler.setFormatter(
+        PlainLines("%(name)s %(message)s", frozenset(secrets_in(stage.app.settings)))
+    )
     raw: list[str] = []
     handler.addFilter(lambda record: raw.append(record.getMessage()) or True)  # type: ignore[func-returns-value]
     root = logging.getLogger()
@@ -74,7 +76,9 @@ async def test_no_secret_is_told_or_kept(stage: Stage, doors: Doors) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
         await busy_hour(stage, doors)
-        logging.getLogger("x").error("cannot open %s", stage.telegram.api_url + stage.telegram.token)
+        logging.getLogger("x").error(
+            "cannot open %s", stage.telegram.api_url + stage.telegram.token
+        )
     finally:
         root.removeHandler(handler)
         root.setLevel(level)

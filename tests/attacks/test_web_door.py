@@ -8,12 +8,20 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from storage import people, tokens
 from storage.lifecycle import State
 from tests.attacks.stage import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-FOREIGN = ("https://evil.example", "null", "", "http://127.0.0.1:1", "file://", "http://localhost.evil")
+FOREIGN = (
+    "https://evil.example",
+    "null",
+    "",
+    "http://127.0.0.1:1",
+    "file://",
+    "http://localhost.evil",
+)
 
 
 async def session(stage: Stage, name: str = "ana") -> tuple[str, Any]:
@@ -103,7 +111,11 @@ async def test_the_sockets_address_gives_no_rights(
 
 
 async def test_a_link_signs_in_once(plain_stage: Stage) -> None:
-    link = await plain_stage.token("ana", "signin")
+    """A single-use link, as for a chat: who finds it later finds nothing."""
+    async with plain_stage.app.db.write() as tx:
+        person = await people.by_name(tx, "ana")
+        assert person is not None
+        link = await tokens.create(tx, person.id, "signin", 60_000, single_use=True)
     assert (await plain_stage.http.get(f"/sign-in/{link}")).status_code == 303
     plain_stage.http.cookies.clear()
     again = await plain_stage.http.get(f"/sign-in/{link}")
@@ -144,21 +156,30 @@ async def test_a_form_of_another_site_cannot_decide(plain_stage: Stage) -> None:
     assert (await plain_stage.action(action.id)).state is State.PENDING_APPROVAL
 
 
-async def test_bad_frames_are_answered_and_change_nothing(plain_stage: Stage, plain_doors: Any) -> None:
+async def test_bad_frames_are_answered_and_change_nothing(
+    plain_stage: Stage, plain_doors: Any
+) -> None:
     action = await plain_stage.waiting("min")
     before = await plain_stage.counts()
     frames: list[Any] = [
-        "", "null", "[]", "1", '"approve"', "{", "[" * 10_000, '{"type": "say"}', {"type": "say", "text": 1},
-        {"type": "say", "text": ["/approve 1"]}, {"type": "press"}, {"type": "press", "message_id": {}},
+        "", "null", "[]", "1", '"approve"', "{", "[" * 10_000, '{"type": "say"}',
+        {"type": "say", "text": 1}, {"type": "say", "text": ["/approve 1"]}, {"type": "press"},
+        {"type": "press", "message_id": {}},
         {"type": "press", "message_id": "%", "command_code": "%"}, {"type": "root", "text": "x"},
-        {"type": "say", "text": "a\0b"}, '{"type": "say", "text": "\\ud800"}', {"type": "say", "text": " "},
-        {"msg_type": "CARD", "content": f"#{action.id}"}, {"msg_type": "CARD_UPDATE", "content": "x"},
-        {"msg_type": "NOTICE", "content": "x", "sender_type": "BOT"}, {"type": "say", "text": "x", "id": "a b"},
+        {"type": "say", "text": "a\0b"}, '{"type": "say", "text": "\\ud800"}',
+        {"type": "say", "text": " "},
+        {"msg_type": "CARD", "content": f"#{action.id}"},
+        {"msg_type": "CARD_UPDATE", "content": "x"},
+        {"msg_type": "NOTICE", "content": "x", "sender_type": "BOT"},
+        {"type": "say", "text": "x", "id": "a b"},
         {"type": "say", "text": "x" * 20_000}, {"type": "say", "text": "x" * 60_000},
     ]  # fmt: skip
     for frame in frames:
         line = await plain_doors.web.line("lee")
-        answer = await line.ask(frame)
+        try:
+            answer = await line.ask(frame, 2)
+        except TimeoutError:
+            raise AssertionError(f"no answer to {frame!r:.80}: {line.frames[-1:]}") from None
         assert answer["type"] == "error", frame
         assert answer["text"].isprintable()
     await plain_stage.settled()

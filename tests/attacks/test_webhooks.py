@@ -112,8 +112,9 @@ async def test_only_telegrams_secret_opens(plain_stage: Stage, secret: str | Non
     "shown",
     [
         None, "", "Bearer", "Bearer x", f"Basic {MESSENGER_SECRET}", MESSENGER_SECRET,
-        f"Bearer {MESSENGER_SECRET[:-1]}", f"Bearer {MESSENGER_SECRET}x", f"Bearer {MESSENGER_SECRET.upper()}",
-        f"Token {MESSENGER_SECRET}", "Bearer null", "Bearer é",
+        f"Bearer {MESSENGER_SECRET[:-1]}", f"Bearer {MESSENGER_SECRET}x",
+        f"Bearer {MESSENGER_SECRET.upper()}", f"Token {MESSENGER_SECRET}", "Bearer null",
+        "Bearer é",
     ],
 )  # fmt: skip
 async def test_only_the_messengers_secret_opens(plain_stage: Stage, shown: str | None) -> None:

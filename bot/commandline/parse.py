@@ -24,11 +24,10 @@ def run(args: argparse.Namespace) -> int:
     import asyncio
     import json
 
-    from engine.language.model import ModelSettings
-    from engine.language.reader import Reader
-
     from bot.commandline.output import Failure, result
     from engine.inventory import InventoryError, load_inventory
+    from engine.language.model import ModelSettings
+    from engine.language.reader import Reader
 
     async def read() -> Reading:
         reader = Reader(inventory, ModelSettings(path=args.model))

@@ -61,6 +61,9 @@ class Stage(World):
         await super().__aenter__()
         if self.mode == "called":
             self.slack.deliver_to(f"{self.address}/slack/events")
+        assert self.app.telegram is not None
+        # One message a second is Telegram's pace; here hundreds are said, and nobody counts.
+        self.app.telegram.per_room_interval = 0.01
         self.http = httpx.AsyncClient(base_url=self.address, trust_env=False, timeout=20)
         return self
 

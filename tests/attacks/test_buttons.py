@@ -13,7 +13,7 @@ from storage.actions import Action
 from storage.lifecycle import State
 from storage.tables import buttons, rooms
 from tests.acceptance.world import SLACK_ROOM, TELEGRAM_ROOM
-from tests.attacks.doors import DOORWAYS, Doors
+from tests.attacks.doors import NAMES, Doors
 from tests.attacks.stage import SCRIPT, Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -29,7 +29,7 @@ async def still_waits(stage: Stage, action: Action) -> None:
     assert (await stage.action(action.id)).state is State.PENDING_APPROVAL
 
 
-@pytest.mark.parametrize(("stage", "way"), DOORWAYS, indirect=["stage"])
+@pytest.mark.parametrize("way", NAMES)
 async def test_no_forged_token_opens_anything(stage: Stage, doors: Doors, way: str) -> None:
     """An ADMIN's own client sends them: only what the bot gave out counts."""
     action = await stage.waiting("min")
@@ -49,7 +49,7 @@ async def test_no_forged_token_opens_anything(stage: Stage, doors: Doors, way: s
     assert stage.ledger() == []
 
 
-@pytest.mark.parametrize(("stage", "way"), DOORWAYS, indirect=["stage"])
+@pytest.mark.parametrize("way", NAMES)
 async def test_a_token_of_another_room_is_not_good_here(
     stage: Stage, doors: Doors, way: str
 ) -> None:
@@ -98,7 +98,7 @@ async def test_a_question_is_for_the_person_who_was_asked(
     assert len(await stage.all_actions()) == made
 
 
-@pytest.mark.parametrize(("stage", "way"), DOORWAYS, indirect=["stage"])
+@pytest.mark.parametrize("way", NAMES)
 async def test_a_decided_button_pressed_again_and_again_changes_nothing(
     stage: Stage, doors: Doors, way: str
 ) -> None:
@@ -151,7 +151,7 @@ async def test_a_repeated_delivery_of_one_press_counts_once(stage: Stage, doors:
     stage.hosts.ledger.write_text("")
 
 
-@pytest.mark.parametrize(("stage", "way"), DOORWAYS, indirect=["stage"])
+@pytest.mark.parametrize("way", NAMES)
 async def test_an_expired_button_is_dead(stage: Stage, doors: Doors, way: str) -> None:
     action = await stage.propose("min")
     token = (await stage.tokens(action.id, way))[way]
@@ -218,7 +218,7 @@ async def test_a_script_swapped_between_approval_and_run_does_not_run(
     plain_stage.write_script(SCRIPT)
 
 
-@pytest.mark.parametrize(("stage", "way"), DOORWAYS, indirect=["stage"])
+@pytest.mark.parametrize("way", NAMES)
 async def test_the_old_card_is_void_once_the_policy_changed(
     stage: Stage, doors: Doors, way: str
 ) -> None:

@@ -20,7 +20,8 @@ SUBTYPES = (
     "channel_name", "channel_archive", "channel_unarchive", "channel_posting_permissions",
     "channel_convert_to_private", "group_join", "group_leave", "group_topic", "group_name",
     "file_share", "file_comment", "file_mention", "pinned_item", "unpinned_item",
-    "ekm_access_denied", "assistant_app_thread", "document_mention", "huddle_thread",
+    "ekm_access_denied", "assistant_app_thread", "document_mention",
+    "huddle_thread",
     "reminder_add", "slackbot_response", "bot_add", "bot_remove", "tombstone",
     "joiner_notification", "app_conversation_join", "sh_room",
 )  # fmt: skip

@@ -20,7 +20,7 @@ from handlers.replies import draw
 from prompts.texts import LANGUAGES
 from storage.actions import Action
 from storage.lifecycle import State
-from tests.attacks.doors import DOORWAYS, NAMES, Doors, in_batches
+from tests.attacks.doors import NAMES, Doors, in_batches
 from tests.attacks.stage import Stage
 from tests.unit.hostile_values import HOSTILE
 
@@ -90,7 +90,7 @@ async def judge_answers(stage: Stage, since: int) -> int:
     return sum(kind == "whisper" for kind, _ in answers)
 
 
-@pytest.mark.parametrize(("stage", "way"), DOORWAYS, indirect=["stage"])
+@pytest.mark.parametrize("way", NAMES)
 async def test_typed_lines(stage: Stage, doors: Doors, way: str) -> None:
     before, since = len(await stage.all_actions()), len(await stage.answers())
     turn = NAMES.index(way)
@@ -104,18 +104,20 @@ async def test_typed_lines(stage: Stage, doors: Doors, way: str) -> None:
     assert await judge_answers(stage, since) >= len(HOSTILE) * 0.8
 
 
-@pytest.mark.parametrize(("stage", "way"), DOORWAYS[2:], indirect=["stage"])
+@pytest.mark.parametrize("way", NAMES)
 async def test_words(stage: Stage, doors: Doors, way: str) -> None:
+    """Half of the values in each room; every value in two rooms."""
     before, since = len(await stage.all_actions()), len(await stage.answers())
     turn = NAMES.index(way)
     work = (
-        doors[way].says("min", WORDS[(number + turn) % len(WORDS)].format(value))
+        doors[way].says("min", WORDS[(number // 2 + turn) % len(WORDS)].format(value))
         for number, value in enumerate(HOSTILE)
+        if number % 2 == turn % 2
     )
     await in_batches(work)
     await stage.settled(60)
     await _judge(stage, before)
-    assert await judge_answers(stage, since) >= len(HOSTILE) * 0.8
+    assert await judge_answers(stage, since) >= len(HOSTILE) * 0.4
 
 
 async def _judge(stage: Stage, before: int) -> None:

@@ -116,21 +116,22 @@ async def test_no_answer_of_the_model_reaches_beyond_the_words(
     stage, doors, model = evil
     since = len(await stage.all_actions())
     names = itertools.cycle(INVENTED)
-    for intent in INTENTS:
+    for number, intent in enumerate(INTENTS):
+        # Without approval a parse of a change is none, and the rules read on: both ways, in turn.
+        approval = (number + len(words)) % 2 == 0
         nodes = next(names)
-        for approval in (False, True):
-            model.says(
-                intent_type=intent,
-                target_nodes=list(nodes),
-                system_name=nodes[0] if nodes else "UNKNOWN",
-                institution="KR",
-                infrastructure_layer="WAS|WEB|DB",
-                action_sequence=[intent, "STOP", "FAILOVER"] if approval else [intent],
-                deploy_artifacts=["rotate.sh", "../../bin/sh", "-c id"],
-                requires_approval=approval,
-            )
-            await doors.messenger.says("min", words)
-            await stage.settled()
+        model.says(
+            intent_type=intent,
+            target_nodes=list(nodes),
+            system_name=nodes[0] if nodes else "UNKNOWN",
+            institution="KR",
+            infrastructure_layer="WAS|WEB|DB",
+            action_sequence=[intent, "STOP", "FAILOVER"] if approval else [intent],
+            deploy_artifacts=["rotate.sh", "../../bin/sh", "-c id"],
+            requires_approval=approval,
+        )
+        await doors.messenger.says("min", words)
+        await stage.settled()
     assert len(model.asked.read_text().splitlines()) >= len(INTENTS), "the model was asked"
     await judge(stage, since, SAID[words])
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.language.model import ModelSettings
-from engine.language.reader import Reader
-
 from engine.actions.scripts import Scripts
 from engine.approvals.proposals import Proposals
 from engine.approvals.settings import ApprovalSettings
 from engine.approvals.watch import ApprovalWatch
 from engine.cycle import Cycle
 from engine.inventory import load_inventory
+from engine.language.model import ModelSettings
+from engine.language.reader import Reader
 from engine.planning import Planner, PlanSettings
 from engine.requests.desk import Desk
 from engine.risk import load_policy

@@ -282,13 +282,19 @@ async def keep_going(loop: Callable[[], Awaitable[None]], name: str, pause_s: fl
 
 
 async def _sign_on_news(app: App) -> None:
-    """Sign the audit chain soon after it grew, so that little of it is ever unsigned."""
+    """Sign the audit chain soon after it grew, so that little of it is ever unsigned.
+
+    It also looks without news: the command line writes to the same chain from its own process.
+    """
+    pause = app.settings.audit.sign_every_s
     async with app.db.listen("audit") as news:
         while True:
-            await news.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await news.wait()
             news.clear()
             await _sign(app)
-            await asyncio.sleep(app.settings.audit.sign_every_s)
+            await asyncio.sleep(pause)
 
 
 async def _watch_on_news(app: App) -> None:

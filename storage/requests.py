@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from storage import counters
 from storage.audit import Record, append_many
@@ -125,9 +124,8 @@ async def create(
     if origin is not None and (earlier := await _one(tx, requests.c.origin == origin)) is not None:
         return earlier
     key = (await counters.take(tx, "SR"))[0]
-    insert = postgresql.insert if tx.dialect == "postgresql" else sqlite.insert
     row = await tx.one(
-        insert(requests)
+        tx.unless_there(requests)
         .values(
             key=key,
             title=title,

@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
     if problems:
         results(problems)
         return 1
+    remark(*(f"note: {line}" for line in _hosts_without_keys(settings)))
     result("no problems")
     return 0
 
@@ -56,6 +57,14 @@ def remarks_on(settings: Settings) -> list[str]:
     if not settings.rooms:
         remarks.append("no [[room]] is listed: people can talk to the bot in direct messages only")
     return remarks
+
+
+def _hosts_without_keys(settings: Settings) -> list[str]:
+    """Hosts that every action would be refused on until their keys are known."""
+    from engine.execution.ssh import missing_host_keys
+    from engine.inventory import load_inventory
+
+    return missing_host_keys(settings.ssh, load_inventory(settings.inventory.file))
 
 
 def _tables(settings: Settings) -> list[str]:

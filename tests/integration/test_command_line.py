@@ -30,7 +30,8 @@ def setup(tmp_path: Path) -> Path:
     (folder / "hosts").mkdir()
     key = asyncssh.generate_private_key("ssh-ed25519")
     key.write_private_key(str(folder / "hosts" / "id_ed25519"))
-    (folder / "hosts" / "known_hosts").write_text("")
+    key = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
+    (folder / "hosts" / "known_hosts").write_text(f"* {key}")
     return folder / "config.toml"
 
 
@@ -55,6 +56,13 @@ def test_check_finds_nothing_wrong_and_changes_nothing(setup: Path) -> None:
     done = watchstander("check", "--config", setup)
     assert (done.returncode, done.stdout, done.stderr) == (0, "no problems\n", "")
     assert snapshot(setup.parent) == before
+
+
+def test_check_notes_hosts_whose_keys_are_not_known(setup: Path) -> None:
+    (setup.parent / "hosts" / "known_hosts").write_text("")
+    done = watchstander("check", "--config", setup)
+    assert (done.returncode, done.stdout) == (0, "no problems\n")
+    assert "no key for" in done.stderr and "ssh-keyscan" in done.stderr
 
 
 def test_check_tells_everything_that_is_wrong_behind_the_configuration(setup: Path) -> None:

@@ -1,7 +1,9 @@
 # make run    start Watchstander (with config.toml, or else the demo on port 8484)
 # make test   everything a change must pass
 # make bench  the figures in docs
-# make model  try once more to compile the local language model's runtime
+# make flood  100,000 hostile messages through the reader
+# make model  train the model that reads messages (90 minutes on two cores)
+# make runtime  try once more to compile the model's runtime
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,10 +11,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 DIR ?= demo
 PORT ?= 8484
+TRAINING := .venv-training
+MINUTES ?= 75
 
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: run test bench model lint clean
+.PHONY: run test bench flood model runtime lint clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed $(VENV)/.model
@@ -25,6 +29,9 @@ run: $(VENV)/.installed $(VENV)/.model
 test: $(VENV)/.test $(VENV)/.model lint
 	$(BIN)/pytest
 
+flood: $(VENV)/.test $(VENV)/.model
+	WATCHSTANDER_FLOOD=100000 $(BIN)/pytest tests/attacks/test_parser_flood.py
+
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -34,12 +41,16 @@ lint: $(VENV)/.test
 bench: $(VENV)/.test $(VENV)/.model
 	$(BIN)/python -m tests.bench
 
-model: $(VENV)/.installed
+runtime: $(VENV)/.installed
 	@rm -f $(VENV)/.model
 	@$(MAKE) --no-print-directory $(VENV)/.model
 
+# A venv of its own, because PyTorch is large and the bot never needs it.
+model: $(TRAINING)/.installed
+	$(TRAINING)/bin/python -m engine.training.train --minutes $(MINUTES) --work build/model
+
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(TRAINING) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -57,7 +68,13 @@ $(VENV)/.model: requirements.lock | $(VENV)/.installed
 	@$(PIP) install --quiet --constraint requirements.lock --editable '.[model]' \
 	  > $(VENV)/model.log 2>&1 || \
 	  echo "llama-cpp-python could not be compiled (see $(VENV)/model.log): starting without the" \
-	       "model; words are read by rules. To try again: make model"
+	       "model; words are read by rules. To try again: make runtime"
+	@touch $@
+
+$(TRAINING)/.installed: pyproject.toml requirements.lock
+	$(PYTHON) -m venv $(TRAINING)
+	$(TRAINING)/bin/pip --disable-pip-version-check install --quiet --constraint requirements.lock \
+	  --editable '.[model,training]'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.installed

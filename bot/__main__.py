@@ -7,10 +7,22 @@ import io
 import sys
 from collections.abc import Sequence
 
-from bot.commandline import audit, check, demo, migrate, parse, plan, run, slack_manifest, token
+from bot.commandline import (
+    audit,
+    check,
+    demo,
+    incident,
+    kb,
+    migrate,
+    parse,
+    plan,
+    run,
+    slack_manifest,
+    token,
+)
 from bot.commandline.output import Failure, remark
 
-COMMANDS = (run, demo, check, migrate, token, audit, plan, parse, slack_manifest)
+COMMANDS = (run, demo, check, migrate, token, audit, plan, parse, incident, kb, slack_manifest)
 """One line per sub-command; the order is that of --help."""
 
 

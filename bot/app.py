@@ -105,8 +105,7 @@ class App:
         return [platform for platform in every if platform is not None]
 
     def _states(self) -> Sequence[Link]:
-        chain = [Link(f"model: {s.name}", s.ok, s.detail) for s in self.reader.steps()]
-        return [*self.links.states(), *chain]
+        return [*self.links.states(), *self._chain()]
 
     async def keep(self, source: str, delivery_id: str, raw: Mapping[str, Any], lane: str) -> bool:
         """The inbox row, committed before the platform acknowledges."""
@@ -117,7 +116,7 @@ class App:
         """For /readyz: the database is asked, the rest says how it is."""
         async with self.db.read() as tx:
             await people.everyone(tx)
-        return [Link("database", True, "answers"), *self.links.states(), self._model()]
+        return [Link("database", True, "answers"), *self.links.states(), *self._chain()]
 
     async def measure(self) -> None:
         """Set the gauges of /metrics."""
@@ -130,12 +129,12 @@ class App:
         for link in self._states():
             LINK_UP.labels(link.name).set(link.ok)
 
-    def _model(self) -> Link:
-        """The model is a help, not a need: without it the rules read."""
-        model, *others = self.reader.steps()
-        idle = self.settings.model.path is None
-        rest = ", ".join(f"{step.name}: {step.detail}" for step in others)
-        return Link("model", model.ok or idle, f"{model.detail}; {rest}", needed=False)
+    def _chain(self) -> Sequence[Link]:
+        """Who reads words, in the order they are asked. Models are a help, not a need."""
+        return [
+            Link(f"words: {name}", ok, f"{detail}; messages read: {count}", needed=False)
+            for name, ok, detail, count in self.reader.steps()
+        ]
 
 
 def command_menu() -> dict[str, list[tuple[str, str]]]:

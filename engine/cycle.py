@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from engine.approvals.watch import WatchReport
-from engine.language.classify import classify
+from engine.language.classify import by_model, classify
 from engine.requests import sla
 from engine.requests.assign import Roster
 from engine.requests.desk import Desk
@@ -143,7 +143,9 @@ class Cycle:
     def _read(self, batch: list[Fresh]) -> dict[Reading, list[Fresh]]:
         read: dict[Reading, list[Fresh]] = {}
         for request in batch:
-            suggestion = classify(request.title, request.body)
+            # What the model said when the request was made stands; asking it now would take
+            # thousands of requests too long.
+            suggestion = by_model(request.suggestion) or classify(request.title, request.body)
             priority = request.priority or suggestion.priority
             due_after = self._desk.settings.due_after(priority)
             read.setdefault(Reading(suggestion.type, priority, due_after), []).append(request)

@@ -7,8 +7,10 @@ handled once: a crash before the commit leaves it waiting, a crash after it leav
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, replace
 
 from engine.errors import GiveUp, RetryLater, Why
+from engine.language.classify import Suggestion
 from engine.language.contract import Reading
 from engine.requests.words import quoted
 from handlers import buttons, replies, words
@@ -39,6 +41,16 @@ _BARE = frozenset({"status", "pending", "whoami", "help", "unfreeze"})
 _NUMBERED = frozenset({"approve", "reject", "why"})
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What the models said of an event, before its transaction opened."""
+
+    reading: Reading | None = None
+    """What its words mean; None for commands, buttons and strangers."""
+    suggestion: Suggestion | None = None
+    """Type and priority of the service request that it opens; None when it opens none."""
+
+
 class Router:
     """Handles one delivery at a time; many may run side by side."""
 
@@ -65,7 +77,7 @@ class Router:
             async with self._services.db.write() as tx:
                 await inbox.done(tx, delivery.id)
             return
-        reading = await self._read(event)
+        asked = await self._ask(event)
         async with self._services.db.write() as tx:
             if not await inbox.done(tx, delivery.id):
                 return
@@ -78,19 +90,33 @@ class Router:
                 return
             assert where.person is not None
             call = Call(
-                tx, self._services, where.person, where.room, event, f"inbox:{delivery.id}", ""
+                tx,
+                self._services,
+                where.person,
+                where.room,
+                event,
+                f"inbox:{delivery.id}",
+                "",
+                asked.suggestion,
             )
-            await _dispatch(call, reading)
+            await _dispatch(call, asked.reading)
 
-    async def _read(self, event: Event) -> Reading | None:
+    async def _ask(self, event: Event) -> Asked:
         """Ask the reader, outside any transaction: a model may take its time."""
-        if event.kind is not EventKind.WORDS or as_command(event.text) is not None:
-            return None
+        line = _command_line(event)
+        opened = None if line is None else _opened(line)
+        has_words = line is None and event.kind is EventKind.WORDS
+        if not (has_words or opened) or len(event.text) > MAX_TEXT:
+            return Asked()
         async with self._services.db.read() as tx:
             stranger = await person_of(tx, event) is None
-        if stranger or len(event.text) > MAX_TEXT:
-            return None
-        return await self._services.reader.read(event.text)
+        if stranger:
+            return Asked()
+        reader = self._services.reader
+        reading = await reader.read(event.text) if has_words else None
+        if reading is not None:
+            opened = words.opens(event.text, reading)
+        return Asked(reading, await reader.suggest(*opened) if opened else None)
 
     async def _refuse(self, delivery: Delivery, event: Event, refusal: GiveUp) -> None:
         """The transaction was rolled back: only the answer and the end of the delivery remain."""
@@ -126,37 +152,43 @@ async def _dispatch(call: Call, reading: Reading | None) -> None:
         return
     if len(event.text) > MAX_TEXT:
         raise GiveUp(Why.INVALID, text("too_long", length=len(event.text), limit=MAX_TEXT))
-    if event.kind is EventKind.COMMAND:
-        await _command(call, event.text.removeprefix("/"))
-        return
-    line = as_command(event.text)
+    line = _command_line(event)
     if line is not None:
         await _command(call, line)
     elif reading is not None:
         await words.respond(call, reading)
 
 
+def _command_line(event: Event) -> str | None:
+    """The command line of an event, without the slash; None where it is none."""
+    if event.kind is EventKind.COMMAND:
+        return event.text.removeprefix("/")
+    return as_command(event.text) if event.kind is EventKind.WORDS else None
+
+
 async def _command(call: Call, line: str) -> None:
-    name, arguments = head(line)
-    if name.lower() == registry.UMBRELLA:
-        name, arguments = head(arguments or "help")
-        name = name.removeprefix("/")
-    name = registry.WORDS.get(name, name.lower())
+    name, arguments = _named(line)
     command = registry.commands().get(name)
     if command is None:
         raise GiveUp(Why.INVALID, text("command_unknown", given=quoted(name)))
     _may_call(call, command)
-    await command.run(
-        Call(
-            call.tx,
-            call.services,
-            call.person,
-            call.room,
-            call.event,
-            call.origin,
-            arguments,
-        )
-    )
+    await command.run(replace(call, arguments=arguments))
+
+
+def _named(line: str) -> tuple[str, str]:
+    """The name of a line's command and the arguments."""
+    name, arguments = head(line)
+    if name.lower() == registry.UMBRELLA:
+        name, arguments = head(arguments or "help")
+        name = name.removeprefix("/")
+    return registry.WORDS.get(name, name.lower()), arguments
+
+
+def _opened(line: str) -> tuple[str, str] | None:
+    """The title and body of the service request that a command line would open."""
+    name, arguments = _named(line)
+    command = registry.commands().get(name)
+    return command.opens(arguments) if command else None
 
 
 def _may_call(call: Call, command: Command) -> None:

@@ -81,11 +81,12 @@ class Wish:
 
 async def respond(call: Call, reading: Reading) -> None:
     """Act on a reading. Raises GiveUp when what is asked for is refused."""
-    intent = reading.parse.intent_type
-    if intent == "OTHER":
+    if reading.unread:
+        await call.whisper(text("language_unread"))
+    elif reading.parse.intent_type == "OTHER":
         await call.whisper(text("words_other"))
-    elif intent == "INQUIRY":
-        await _open_inquiry(call)
+    elif (request := opens(call.event.text, reading)) is not None:
+        await _open_inquiry(call, *request)
     elif reading.question is not None:
         await _ask(call, reading)
     elif len(reading.parse.action_sequence) > 1:
@@ -153,12 +154,24 @@ async def _ask_which_step(call: Call, reading: Reading) -> None:
     await call.whisper(Reply(text=text("ask_which_step"), choices=(*choices, _NO), many=True))
 
 
-async def _open_inquiry(call: Call) -> None:
+def opens(said: str, reading: Reading) -> tuple[str, str] | None:
+    """The title and body of the service request that ``respond`` would open; None for none."""
+    if reading.unread or reading.parse.intent_type != "INQUIRY":
+        return None
+    said = said.strip()
+    return (said.splitlines()[0][:120] if said else said), said
+
+
+async def _open_inquiry(call: Call, title: str, said: str) -> None:
     """A question for people becomes a request, so that it is not lost."""
-    said = call.event.text.strip()
-    title = said.splitlines()[0][:120] if said else said
     request = await call.services.desk.create(
-        call.tx, call.person, title, said, room_id=call.room.id, origin=call.origin
+        call.tx,
+        call.person,
+        title,
+        said,
+        suggestion=call.suggestion,
+        room_id=call.room.id,
+        origin=call.origin,
     )
     await call.whisper(text("inquiry_opened", key=request.key))
 

@@ -6,6 +6,7 @@ Only those get an event and an audit row, so two cycles on one database never co
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,8 @@ class Fresh:
     body: str
     priority: str | None
     """What a person set already."""
+    suggestion: Mapping[str, Any] | None
+    """What was suggested on creation, as in ``Request``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +73,16 @@ async def fresh(tx: Transaction, limit: int, after: int = 0) -> list[Fresh]:
             requests.c.title,
             requests.c.body,
             requests.c.priority,
+            requests.c.suggestion,
         )
         .where(requests.c.state == RequestState.NEW.value, requests.c.id > after)
         .order_by(requests.c.id)
         .limit(limit)
     )
-    return [Fresh(r.id, r.key, r.title, r.body, r.priority) for r in rows]
+    return [
+        Fresh(r.id, r.key, r.title, r.body, r.priority, r.suggestion and json.loads(r.suggestion))
+        for r in rows
+    ]
 
 
 async def classify(tx: Transaction, read: Mapping[Reading, Sequence[Fresh]]) -> int:

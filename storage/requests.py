@@ -33,7 +33,8 @@ class Request:
     type: str | None
     priority: str | None
     suggestion: Mapping[str, Any] | None
-    """What the words suggested on creation: type, priority, why. Shown, never acted on."""
+    """What was suggested on creation: type, priority, why, source, confidence. None of it is more
+    than a suggestion: the cycle or a person sets the type and the priority."""
     state: RequestState
     requester_id: int
     requester: str

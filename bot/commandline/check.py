@@ -93,16 +93,16 @@ def _model(settings: Settings) -> list[str]:
     import hashlib
 
     model, place = settings.model, f"{settings.path.name}: [model]"
-    if model.path is None:
+    if model.file is None:
         return []
     try:
-        with model.path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest() if model.sha256 else ""
+        with model.file.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest() if model.pinned else ""
     except OSError as error:
         mend = "mend the path, or remove it to read words by rules"
-        return [f"{place} path: {model.path}: {error.strerror}; {mend}"]
-    if found != model.sha256.lower():
-        return [f"{place} sha256: {model.path} has {found}; get the right file, or mend the hash"]
+        return [f"{place} path: {model.file}: {error.strerror}; {mend}"]
+    if found != model.pinned.lower():
+        return [f"{place} sha256: {model.file} has {found}; get the right file, or mend the hash"]
     return []
 
 

@@ -16,7 +16,8 @@ from rapidfuzz.distance import OSA
 from engine.language import lexicon
 from engine.language.exclusion import Split
 from engine.language.intents import Wish
-from engine.language.mentions import Kind, Mention, Scan
+from engine.language.organisations import kinds
+from engine.language.scanned import Kind, Mention, Scan
 from engine.language.words import PARTICLES, Stranger, is_ordinary, unusual
 
 _OPERATED = frozenset({"RESTART", "START", "STOP", "FAILOVER"})
@@ -188,8 +189,9 @@ def _before(scan: Scan, mention: Mention, wish: Wish) -> Iterator[Stranger]:
     if any(cue.start < end and start < cue.end for cue in wish.cues):
         return
     word = match["who"]
-    odd = _strange(word) if word.isascii() else not is_ordinary(word)
-    if odd and word not in _heads():
+    if word in kinds() or word in _heads():
+        return
+    if _strange(word) if word.isascii() else not is_ordinary(word):
         yield _stranger(scan, start, end, Kind.INSTITUTION)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from operator import add
 from pathlib import Path
+from typing import Any
 
 TYPES = ("DEPLOY", "RESTART", "LOG", "INQUIRY", "OTHER")
 PRIORITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
@@ -17,11 +19,16 @@ _LIMIT = 2000
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """What the words suggest. ``why`` holds the words that decided, type first."""
+    """What is suggested, and by whom."""
 
     type: str
     priority: str
     why: tuple[str, ...]
+    """The keywords that were found, type first; empty where the model decided both."""
+    source: str = "keywords"
+    """``model`` where the model decided the type, the priority or both; else ``keywords``."""
+    confidence: float | None = None
+    """The model's probability of what it decided, the lower one of two; None for keywords."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,21 @@ def classify(title: str, body: str = "") -> Suggestion:
         kind.label if kind else "OTHER",
         urgency.label if urgency else "MEDIUM",
         tuple(keyword.word for keyword in (kind, urgency) if keyword),
+    )
+
+
+def by_model(stored: Mapping[str, Any] | None) -> Suggestion | None:
+    """The suggestion that a request carries as JSON, if the model made it; else None."""
+    if not stored or stored.get("source") != "model":
+        return None
+    if stored.get("type") not in TYPES or stored.get("priority") not in PRIORITIES:
+        return None
+    return Suggestion(
+        stored["type"],
+        stored["priority"],
+        tuple(stored.get("why", ())),
+        "model",
+        stored.get("confidence"),
     )
 
 

@@ -47,6 +47,8 @@ MAX_NAME = 200
 MAX_LIST = 200
 MAX_STEPS = 12
 MAX_CHOICES = 8
+UNREAD = 0.3
+"""Confidence of an OTHER that only says that nothing was understood."""
 
 
 class ContractError(ValueError):
@@ -139,7 +141,12 @@ class Reading:
     confidence: float = 1.0
     """0 to 1: how sure the reader is of the intent."""
     source: str = "rules"
-    """``model`` or ``rules``: who read it."""
+    """``model``, ``server`` or ``rules``: who read it."""
+
+    @property
+    def unread(self) -> bool:
+        """Whether it is plainly a request, and yet nobody could say for what."""
+        return self.parse.intent_type == "OTHER" and self.confidence <= UNREAD
 
 
 def _tuple(value: Any) -> Any:

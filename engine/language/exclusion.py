@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from engine.inventory import Asset
 from engine.language import lexicon
+from engine.language.aside import aside_rows
 from engine.language.intents import Wish
 from engine.language.mentions import Kind, Mention, Scan
 
@@ -19,7 +20,8 @@ _DEPTH = (
     Kind.SYSTEM,
     Kind.INSTITUTION,
 )
-_AFTER_REACH = 24
+_AFTER_REACH = 48
+_NARROWING = frozenset({Kind.NUMBER, Kind.LAYER, Kind.ENVIRONMENT})
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,9 @@ class Split:
 
 def split(scan: Scan, wish: Wish) -> Split:
     """Tell what is meant from what is ruled out."""
-    rows = _marked_rows(scan)
+    rows = _marked_rows(scan, wish)
     rest = _outside(scan, rows)
-    if rows and not any(m.kind in (Kind.NODE, Kind.SYSTEM) for m in _inherit(rest, rows)):
+    if rows and not _points(_inherit(rest, rows)):
         # "only 02, 01 stays": a comma parts what is meant from what is not.
         rows = [_behind_comma(scan, row) for row in rows]
         rest = _outside(scan, rows)
@@ -48,7 +50,20 @@ def split(scan: Scan, wish: Wish) -> Split:
         if any(m.kind in _DEPTH for m in others):
             rows.append(row)
             rest = others
+    for readings in aside_rows(scan, wish):
+        for row in readings:
+            others = [m for m in rest if m not in row]
+            left = _inherit(others, [*rows, row])
+            narrowed = any(m.kind in _NARROWING for m in others)
+            if len(others) < len(rest) and (_points(others) or (narrowed and _points(left))):
+                rows.append(row)
+                rest = others
+                break
     return Split(_inherit(rest, rows), rows)
+
+
+def _points(mentions: list[Mention]) -> bool:
+    return any(m.kind in (Kind.NODE, Kind.SYSTEM) for m in mentions)
 
 
 def _outside(scan: Scan, rows: list[list[Mention]]) -> list[Mention]:
@@ -61,11 +76,11 @@ def _behind_comma(scan: Scan, row: list[Mention]) -> list[Mention]:
     return [mention for mention in row if mention.start > comma]
 
 
-def _marked_rows(scan: Scan) -> list[list[Mention]]:
+def _marked_rows(scan: Scan, wish: Wish) -> list[list[Mention]]:
     text, row = scan.masked, lexicon.pattern("exclusion", "row")
     after, before = lexicon.pattern("exclusion", "after"), lexicon.pattern("exclusion", "before")
     spans = [
-        match.span()
+        (_begin(scan, wish, *match.span()), match.end())
         for match in row.finditer(text)
         if after.search(text[match.end() : match.end() + _AFTER_REACH])
     ]
@@ -78,6 +93,21 @@ def _marked_rows(scan: Scan) -> list[list[Mention]]:
         for start, end in dict.fromkeys(spans)
     ]
     return [mentions for mentions in found if mentions]
+
+
+def _begin(scan: Scan, wish: Wish, start: int, end: int) -> int:
+    """Where the ruled-out part of a row begins: "restart ap01, ap02 stays" spares what is asked."""
+    head = scan.masked[max(0, start - _AFTER_REACH) : start]
+    asked = any(
+        cue.strong
+        and cue.live
+        and cue.end <= start
+        and lexicon.pattern("exclusion", "of_verb").fullmatch(scan.masked, cue.end, start)
+        for cue in wish.cues
+    )
+    if not asked and not lexicon.pattern("aside", "only_before").search(head):
+        return start
+    return max(start, scan.masked.rfind(",", start, end) + 1)
 
 
 def _negated_rows(rest: list[Mention], wish: Wish) -> list[list[Mention]]:

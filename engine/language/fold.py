@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
 from functools import lru_cache
 
 # Private-use characters stand where something was recognised, so that word patterns see a name
@@ -12,6 +13,13 @@ NODE, SYSTEM, INSTITUTION, FILE, OTHER_SPAN = "\ue000", "\ue001", "\ue002", "\ue
 LAYER, ENVIRONMENT, NUMBER = "\ue005", "\ue006", "\ue007"
 BROKEN = "\ufffd"
 """Stands for a control, a bidi or a zero-width character: it never matches and never separates."""
+
+
+_VARIANTS = str.maketrans(
+    "巿臺羣啓裏綫户値産爲衆囘敎册峯牀汚滙髙脚鷄着祕",
+    "市台群啟裡線戶值產為眾回教冊峰床污匯高腳雞著秘",
+)
+"""Two forms of one character, or a look-alike that input methods offer ("門巿")."""
 
 
 @lru_cache(maxsize=8192)
@@ -23,7 +31,7 @@ def _fold_char(char: str) -> str:
     if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn"):
         return BROKEN
     folded = unicodedata.normalize("NFKC", char).casefold()
-    return re.sub(r"\s", " ", folded)
+    return re.sub(r"\s", " ", folded).translate(_VARIANTS)
 
 
 def fold(text: str) -> str:
@@ -43,6 +51,10 @@ class Folded:
             pieces.append(piece)
             self._origin.extend([index] * len(piece))
         self.text = "".join(pieces)
+
+    def place(self, at: int) -> int:
+        """Where the character at this place of the original stands in ``text``."""
+        return bisect_left(self._origin, at)
 
     def written(self, start: int, end: int) -> str:
         """What the person wrote there, spaces at the ends left out."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.inventory import Inventory
-from engine.language.contract import CHANGING, TARGETLESS, UNKNOWN, Parse, Reading
+from engine.language.contract import CHANGING, TARGETLESS, UNKNOWN, UNREAD, Parse, Reading
 from engine.language.exclusion import Split
 from engine.language.fold import fold
 from engine.language.mentions import Kind, Mention
@@ -95,7 +95,8 @@ def _meant(parse: Parse, picked: list[Mention], rules: Understood) -> list[Menti
 def _confidence(parse: Parse, rules: Understood) -> float:
     """Agreement is worth most; a change that the rules read otherwise is asked about."""
     if parse.intent_type == rules.parse.intent_type:
-        return 0.95
+        # Two that see no work in a plain request have not understood it.
+        return rules.confidence if rules.confidence <= UNREAD else 0.95
     if parse.intent_type in CHANGING and rules.parse.intent_type != "OTHER":
         return 0.55
     return 0.7

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from engine.language import lexicon
-from engine.language.contract import CHANGING, INTENTS, MAX_STEPS
+from engine.language.contract import CHANGING, INTENTS, MAX_STEPS, UNREAD
 from engine.language.mentions import Kind, Scan
 
 # A domain verb ("add an index") says more than a plain one ("add"); DEPLOY more than the stop and
@@ -47,6 +47,11 @@ class Cue:
     moot: bool = False
     """Told, failed, conditional or only named: not asked for here."""
 
+    @property
+    def live(self) -> bool:
+        """Whether it is asked for."""
+        return not self.negated and not self.moot
+
 
 @dataclass
 class Wish:
@@ -60,7 +65,7 @@ class Wish:
     clauses: list[tuple[int, int]] = field(default_factory=list)
 
     def live(self) -> list[Cue]:
-        return [cue for cue in self.cues if not cue.negated and not cue.moot]
+        return [cue for cue in self.cues if cue.live]
 
 
 def find_wish(scan: Scan) -> Wish:
@@ -70,7 +75,7 @@ def find_wish(scan: Scan) -> Wish:
     clauses = _clauses(text)
     named = bool(scan.of(Kind.NODE, Kind.SYSTEM, Kind.LAYER, Kind.INSTITUTION) or scan.absent)
     asking = [cue for cue in cues if not _in_question(cue, text, named)]
-    live = [cue for cue in asking if not cue.negated and not cue.moot]
+    live = [cue for cue in asking if cue.live]
     strong = [cue for cue in live if cue.strong]
     wish = Wish("OTHER", ("OTHER",), 0.9, cues, clauses)
     meant = _without_shadows(strong, scan)
@@ -95,9 +100,15 @@ def _fall_back(wish: Wish, scan: Scan, asking: list[Cue], named: bool) -> None:
         wish.confidence = 0.6
     elif weak and (target or (named and _request(scan.masked))):
         wish.intent, wish.confidence = "STATUS", 0.7
-    elif symptom and target and _asked(scan.masked) and not _hit("praise", scan.masked, "inquiry"):
+    elif symptom and target and _asked(scan.masked) and not _told(scan.masked):
         wish.intent, wish.confidence = "STATUS", 0.65
+    elif not wish.cues and _plain_request(scan.masked):
+        wish.confidence = UNREAD
     wish.steps = (wish.intent,)
+
+
+def _told(text: str) -> bool:
+    return _hit("praise", text, "inquiry") or _hit("by_me", text)
 
 
 def _find_cues(text: str) -> list[Cue]:
@@ -131,14 +142,15 @@ def _weigh(cue: Cue, text: str) -> Cue:
     """The cue with what stands around it: negation, past, failure, condition."""
     before = text[max(0, cue.start - _LOOK_BACK) : cue.start]
     after = text[cue.end : cue.end + _LOOK_AHEAD]
+    told = _hit("weak_told_after", after) or _hit("weak_told_before", before)
     if not cue.strong:
-        return replace(cue, moot=bool(_DONE.match(after)) or _praised(text, cue))
+        return replace(cue, moot=told or bool(_DONE.match(after)) or _praised(text, cue))
     if _hit("symptom_before", before) or _hit("symptom_after", after):
         return replace(cue, moot=True)
     if _hit("before", before) or _hit("after", after):
         return replace(cue, negated=True)
     if cue.intent in ("LOG", "STATUS"):
-        return cue
+        return replace(cue, moot=told)
     moot = (
         _hit("past_after", after)
         or _hit("past_before", before)
@@ -220,6 +232,14 @@ def _has_question(text: str, cues: list[Cue], named: bool) -> bool:
 
 def _request(text: str) -> bool:
     return bool(lexicon.pattern("inquiry", "request", "cues").search(text)) or text.count(" ") < 4
+
+
+def _plain_request(text: str) -> bool:
+    """Whether something is asked for, politeness and small talk aside."""
+    if _hit("small_talk", text, "inquiry") or _hit("praise", text, "inquiry"):
+        return False
+    rest = lexicon.pattern("inquiry", "greeting", "cues").sub(" ", text)
+    return _hit("request", rest, "inquiry")
 
 
 def _asked(text: str) -> bool:

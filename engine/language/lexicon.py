@@ -36,13 +36,21 @@ _SLOTS = {
     "<name>": f"[{NODE}{SYSTEM}{INSTITUTION}]",
     "<item>": f"[{NODE}{SYSTEM}{INSTITUTION}{LAYER}{ENVIRONMENT}{NUMBER}]",
     "[<system><institution><env>]": f"[{SYSTEM}{INSTITUTION}{ENVIRONMENT}]",
+    "[<system><node>]": f"[{SYSTEM}{NODE}]",
     "<node>": NODE,
     "<system>": SYSTEM,
     "<institution>": INSTITUTION,
     "<file>": FILE,
     "<layer>": LAYER,
     "<env>": ENVIRONMENT,
+    "<digit>": NUMBER,
 }
+
+
+_NAME = "(?<![a-z0-9_.-])[a-z0-9]+(?:[-_][a-z0-9]+)*(?![a-z0-9_.-])"
+_NAMES = rf"{_NAME}(?:\s*(?:[,、/&+·]|와|과|랑|이랑|하고|및|and|or|和|跟|與|及)\s*{_NAME})*"
+_INNER = ("unit", "port", "counted_noun")
+"""Patterns of [numbers] that stand in other patterns."""
 
 
 @cache
@@ -53,7 +61,9 @@ def pattern(section: str, key: str, table: str = "patterns") -> re.Pattern[str]:
     """
     given = _table(table)[section][key]
     source = given if isinstance(given, str) else "|".join(f"(?:{each})" for each in given)
-    source = source.replace("<unit>", _table("patterns")["numbers"]["unit"])
+    source = source.replace("<names>", _NAMES)
+    for slot in _INNER:
+        source = source.replace(f"<{slot}>", _table("patterns")["numbers"][slot])
     for slot, characters in _SLOTS.items():
         source = source.replace(slot, characters)
     return re.compile(source, re.ASCII)
@@ -68,7 +78,9 @@ def warm() -> None:
                     pattern(section, key, table)
 
 
-_PLAIN = frozenset({("patterns", "tails"), ("files", "packages"), ("files", "scripts")})
+_PLAIN = frozenset(
+    {("patterns", "tails"), ("files", "packages"), ("files", "scripts"), ("words", "compound")}
+)
 """What is a list of words, not a pattern."""
 
 
@@ -91,7 +103,8 @@ def ordinary() -> frozenset[str]:
 @cache
 def ordinary_chinese() -> re.Pattern[str]:
     """A run of ordinary Chinese words, the longest first."""
-    return re.compile(f"(?:{alternatives(_table('ordinary')['chinese'].split())})*")
+    cannot = _table("patterns")["words"]["cannot"]
+    return re.compile(f"(?:{cannot}|{alternatives(_table('ordinary')['chinese'].split())})*")
 
 
 def alternatives(given: Iterable[str]) -> str:
@@ -114,12 +127,16 @@ def bounded(given: Iterable[str]) -> str:
         )
     if by_script["hangul"]:
         parts.append(
-            rf"(?<![가-힣])(?:{alternatives(by_script['hangul'])})"
+            rf"(?:(?<![가-힣])|{_JOINED})(?:{alternatives(by_script['hangul'])})"
             rf"(?={PARTICLE}{{0,2}}(?![가-힣])|{tail_words()})"
         )
     if by_script["han"]:
         parts.append(f"(?:{alternatives(by_script['han'])})")
     return "(?:" + "|".join(parts) + ")"
+
+
+_JOINED = "|".join(f"(?<=[{LAYER}{ENVIRONMENT}]{particle})" for particle in "와과랑및")
+"""Behind what was recognised and its particle: "웹서버와와스"."""
 
 
 @cache

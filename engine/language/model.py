@@ -8,15 +8,18 @@ import hashlib
 import json
 import logging
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from engine.language.contract import SCHEMA
+from engine.language.shipped import SHIPPED, shipped_sum
+from engine.language.turns import opening
 
 _log = logging.getLogger(__name__)
 _ROOT = Path(__file__).resolve().parents[2]
-_INSTRUCTIONS = _ROOT / "prompts" / "parse.j2"
 
 LOAD_LIMIT_S = 120.0
 """Seconds that loading the file may take; a model of several gigabytes comes from a slow disk."""
@@ -29,21 +32,55 @@ _LINE_LIMIT = 1 << 20
 THREADS = 2
 
 
+SEND_ELSEWHERE = "yes, send our messages to this server"
+
+
 @dataclass(frozen=True)
 class ModelSettings:
-    """The model that reads free text. Without a path the rules alone read it."""
+    """The models that read free text: the file first, then the server; without them the rules."""
 
     path: Path | None = None
-    """A GGUF file; none by default."""
+    """A GGUF file to read with instead of the model that ships: any instruct model."""
     sha256: str = ""
     """Its SHA-256 in hex; when given, a file that differs is refused. Empty = not checked."""
     deadline_s: float = 2.0
-    """Seconds one message may take, waiting included; past it the child is stopped and the
-    rules answer."""
+    """Seconds one message may take with the file, and with the server, waiting included; past
+    it the next one reads."""
     memory_mb: int = 4096
     """Megabytes of address space for the child; a file that asks for more fails there alone."""
     queue: int = 32
-    """Messages that may wait for the model; the next ones go to the rules at once."""
+    """Messages that may wait for the file, and for the server; further ones go on at once."""
+    url: str = ""
+    """An OpenAI-compatible server (Ollama, vLLM, llama.cpp), up to its ``/v1``, e.g.
+    "http://127.0.0.1:11434/v1"; empty = none. Asked when the file has no answer."""
+    url_model: str = ""
+    """The model's name on that server; empty = the first one that it lists."""
+    api_key: str = field(default="", repr=False)
+    """Sent to that server as ``Authorization: Bearer …``; empty = nothing is sent. A secret."""
+    allow_remote_server: str = ""
+    """Messages go to loopback and private addresses only. "yes, send our messages to this server"
+    lifts this for the server of ``url``, which must then be https:// or local."""
+
+    shipped: bool = True
+    """Read with the model that ships, where no ``path`` names another; false = not."""
+
+    @property
+    def file(self) -> Path | None:
+        """The GGUF to load, None for none."""
+        return self.path or (SHIPPED if self.shipped and SHIPPED.is_file() else None)
+
+    @property
+    def pinned(self) -> str:
+        """The SHA-256 that the file must have; empty = any."""
+        return self.sha256 if self.path else shipped_sum()
+
+    def __post_init__(self) -> None:
+        if self.url:
+            _check_url(self.url)
+        if not (self.api_key.isascii() and (self.api_key + "x").isprintable()):
+            raise ValueError("api_key holds characters that no key has; copy it again")
+        if self.allow_remote_server not in ("", SEND_ELSEWHERE):
+            raise ValueError(f'allow_remote_server must be "" or "{SEND_ELSEWHERE}"')
 
 
 class _Unusable(Exception):
@@ -57,7 +94,9 @@ class LocalModel:
         self.settings = settings
         self._process: asyncio.subprocess.Process | None = None
         self._ready = False
-        self._detail = "not started" if settings.path else "no model configured; rules only"
+        self.told: Mapping[str, Any] = {}
+        """What the loaded model says of itself: its ``kind``, and its calibration if it has one."""
+        self._detail = "not started" if settings.file else "no model file configured"
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._asked = 0
@@ -68,11 +107,16 @@ class LocalModel:
     @property
     def ok(self) -> bool:
         """False while a configured model does not answer."""
-        return self._ready or self.settings.path is None
+        return self._ready or self.settings.file is None
 
     @property
     def detail(self) -> str:
         return self._detail
+
+    @property
+    def stays_local(self) -> bool:
+        """Whether every message stays on this machine; what is private needs this."""
+        return True
 
     @property
     def pid(self) -> int | None:
@@ -81,7 +125,7 @@ class LocalModel:
 
     async def start(self) -> None:
         """Start the child and wait a little for it; a failure is kept as ``detail``."""
-        if self.settings.path is None or self._supervisor is not None:
+        if self.settings.file is None or self._supervisor is not None:
             return
         self._supervisor = asyncio.create_task(self._supervise(), name="model supervisor")
         with contextlib.suppress(TimeoutError):
@@ -159,9 +203,9 @@ class LocalModel:
             wait = min(wait * 2, LONGEST_WAIT_S)
 
     async def _launch(self) -> None:
-        path = self.settings.path
+        path = self.settings.file
         assert path is not None
-        await asyncio.to_thread(_check_file, path, self.settings.sha256)
+        await asyncio.to_thread(_check_file, path, self.settings.pinned)
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -179,7 +223,7 @@ class LocalModel:
             "memory_mb": self.settings.memory_mb,
             "deadline_s": self.settings.deadline_s,
             "threads": THREADS,
-            "instructions": _INSTRUCTIONS.read_text(encoding="utf-8"),
+            "turns": opening(),
             "schema": SCHEMA,
         }
         async with asyncio.timeout(LOAD_LIMIT_S):
@@ -187,6 +231,7 @@ class LocalModel:
             reply = await self._receive(self._process)
         if "failed" in reply:
             raise _Unusable(f"{path}: {reply['failed']}")
+        self.told = reply.get("told", {})
         self._ready, self._detail = True, f"{path.name} loaded"
         self._attempted.set()
 
@@ -223,6 +268,17 @@ class LocalModel:
             code = await process.wait() if not line else process.returncode
             raise _Unusable(f"the model's process ended ({_ending(code)})")
         return reply
+
+
+def _check_url(url: str) -> None:
+    """Raises ValueError for what is not the plain address of a server."""
+    parts = urlsplit(url)  # raises ValueError for brackets that do not match
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError("url is no web address; write one such as http://127.0.0.1:11434/v1")
+    if not (url.isascii() and url.isprintable()) or " " in url:
+        raise ValueError("url holds characters that no address has; copy it again")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("url has a user, ? or # in it; leave them out (api_key is for the key)")
 
 
 def _ending(code: int | None) -> str:

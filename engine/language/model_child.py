@@ -1,23 +1,35 @@
 """The child process that holds the model: ``python -m engine.language.model_child``.
 
 It reads one JSON line with its orders, then one line per message, and writes one line for each.
-It is the only place that imports llama_cpp.  A crash, a hang or a hostile file stays in here.
+llama_cpp is imported in this process only.  A crash, a hang or a hostile file stays in here.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import os
 import resource
 import sys
-from typing import Any, TextIO
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, TextIO
 
-_CONTEXT = 4096
-"""Tokens of prompt and answer together; a message has at most 4,000 characters."""
-_ANSWER = 512
-"""Tokens of one answer at most; a parse takes about 150."""
+from engine.language.gguf_header import has_key
+from engine.language.gguf_keys import READER_KEY
+
 _LOAD_CPU_S = 600
+
+
+class Decoder(Protocol):
+    """A loaded model, whichever its kind."""
+
+    told: Mapping[str, Any]
+    """What the parent has to know of it."""
+
+    def answer(self, said: str) -> str:
+        """The model's raw text for a message. What it raises is told as an error."""
 
 
 def main() -> int:
@@ -26,16 +38,16 @@ def main() -> int:
     order = json.loads(sys.stdin.readline())
     _limit(order["memory_mb"])
     try:
-        model = _load(order)
+        decoder = _load(order)
     except Exception as error:  # noqa: BLE001 - the boundary of a process: whatever a file does is told
         _say(out, {"failed": _reason(error)})
         return 1
-    _say(out, {"ready": True})
+    _say(out, {"ready": True, "told": dict(decoder.told)})
     for line in sys.stdin:
         request = json.loads(line)
         _allow_cpu(order["deadline_s"] * order["threads"])
         try:
-            reply = {"answer": _answer(model, order, request["text"])}
+            reply = {"answer": decoder.answer(request["text"])}
         except Exception as error:  # noqa: BLE001 - one message must not end the process
             reply = {"error": _reason(error)}
         _say(out, {"id": request["id"], **reply})
@@ -67,40 +79,24 @@ def _allow_cpu(seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (until, hard))
 
 
-def _load(order: dict[str, Any]) -> Any:
+def _load(order: dict[str, Any]) -> Decoder:
+    """The file's model, by the module for its kind. Raises RuntimeError with the mend."""
     try:
-        import llama_cpp
+        importlib.import_module("llama_cpp")
     except ImportError:
         raise RuntimeError(
             "llama-cpp-python is not installed; install it (pip install 'watchstander[model]')"
         ) from None
+    kind = "guided" if has_key(Path(order["path"]), READER_KEY) else "instruct"
+    module = importlib.import_module(f"engine.language.{kind}")
     try:
-        return llama_cpp.Llama(
-            order["path"],
-            n_ctx=_CONTEXT,
-            n_threads=order["threads"],
-            n_threads_batch=order["threads"],
-            verbose=False,
-        )
+        decoder: Decoder = module.load(order)
     except ValueError as error:
         raise RuntimeError(
             f"{error} (damaged, cut short, too big for [model] memory_mb, or newer than the "
             "installed llama-cpp-python)"
         ) from None
-
-
-def _answer(model: Any, order: dict[str, Any], said: str) -> str:
-    """The prompt is the file's own chat template, drawn in a sandbox by llama-cpp-python."""
-    reply = model.create_chat_completion(
-        messages=[
-            {"role": "system", "content": order["instructions"]},
-            {"role": "user", "content": said},
-        ],
-        response_format={"type": "json_object", "schema": order["schema"]},
-        max_tokens=_ANSWER,
-        temperature=0.0,
-    )
-    return str(reply["choices"][0]["message"]["content"])
+    return decoder
 
 
 def _reason(error: Exception) -> str:

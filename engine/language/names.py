@@ -6,14 +6,14 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import combinations, islice
 
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA
 
 from engine.inventory import Inventory
-from engine.language.fold import BROKEN, fold, hangul, latin
-from engine.language.lexicon import hangul_tail, prefix_words, words
+from engine.language.fold import BROKEN, fold, han, hangul, latin
+from engine.language.lexicon import hangul_tail, ordinary, prefix_words, words
 from engine.language.slips import same_but_for_a_slip
 
 MEND_FROM = 4
@@ -66,14 +66,29 @@ class NameIndex:
         """Asset codes by system code, in the inventory's order."""
         for asset in inventory.assets.values():
             self.by_system[asset.system].append(asset.code)
+        owners = {
+            code: "\n".join(map(fold, institution.names))
+            for code, institution in inventory.institutions.items()
+        }
+        self.owners = {code: owners[s.institution] for code, s in inventory.systems.items()}
+        """By system code, the folded names of the institution that it belongs to."""
         self._lengths = self._index_lengths()
         self._sorted = sorted(self.entries)
         self._by_digits: dict[str, dict[int, list[str]]] = {}
         for key in self.entries:
             self._by_digits.setdefault(_digits(key), {}).setdefault(len(key), []).append(key)
+        self._by_ends: dict[tuple[str, str, int], list[str]] = {}
+        for key, entry in self.entries.items():
+            if entry.systems and not entry.soft and _distinct_chinese(key):
+                self._by_ends.setdefault((key[0], key[-1], len(key) - 1), []).append(key)
         self.first_parts = frozenset(
             re.split(r"[-_.\d]", entry.key)[0] for entry in self.entries.values() if entry.nodes
         ) - {""}
+
+        self.underscored = frozenset(
+            key.split("_")[0] for key, entry in self.entries.items() if entry.nodes and "_" in key
+        )
+        """First parts of the hosts and containers that are written with an underscore."""
 
     def _add_all(self, inventory: Inventory) -> None:
         for institution in inventory.institutions.values():
@@ -91,6 +106,21 @@ class NameIndex:
         for system in inventory.systems.values():
             for name in system.names:
                 self._add_short(name, system.code)
+        self._add_short_institutions(inventory)
+
+    def _add_short_institutions(self, inventory: Inventory) -> None:
+        """ "Lisheng" of "Lisheng Logistics", where it means one institution and nothing else."""
+        tails = frozenset(words("organisations")["english_tails"])
+        meant: dict[str, set[str]] = {}
+        for institution in inventory.institutions.values():
+            for name in institution.names:
+                *first, last = fold(name).split() or [""]
+                if first and last in tails:
+                    meant.setdefault(" ".join(first), set()).add(institution.code)
+        for short, codes in meant.items():
+            free = _key(short) not in self.entries and short not in ordinary()
+            if free and len(codes) == 1 and short.isascii() and len(short) >= MEND_FROM:
+                self._add(short, "institutions", *codes)
 
     def entry(self, name: str) -> Entry | None:
         """The entry of exactly this name, spaces and case aside."""
@@ -162,6 +192,8 @@ class NameIndex:
         if latin(last):
             if latin(following) or following in ("_", BROKEN):
                 return False
+            if following == "-" and _opens_range(text, end):
+                return True
             return not (following in "-.@" and end + 1 < len(text) and latin(text[end + 1]))
         if hangul(last) and hangul(following):
             return bool(hangul_tail().match(text, end)) or squeezed[j : j + 2] in self._lengths
@@ -189,6 +221,20 @@ class NameIndex:
         same_script = entry.key.isascii() == key.isascii()
         return entry if same_script and not entry.soft and _has_target(entry) else None
 
+    def mend_chinese(self, run: str) -> list[tuple[int, Entry]]:
+        """Where a system's Chinese name stands in the run with one wrong character inside it.
+
+        Only names of four characters and more, their head ("系統") aside: of shorter ones, two
+        that differ in one character are two names.
+        """
+        found = []
+        for first, last in combinations(range(len(run)), 2):
+            for key in self._by_ends.get((run[first], run[last], last - first), ()):
+                pairs = zip(run[first : last + 1], key, strict=True)
+                if sum(one != other for one, other in pairs) == 1:
+                    found.append((first, self.entries[key]))
+        return found
+
     def nearest(self, word: str, limit: int) -> list[Entry]:
         """Names that look like this one, the nearest first; at most ``limit``."""
         key = _key(word)
@@ -210,6 +256,13 @@ def _key(name: str) -> str:
     return fold(name).replace(" ", "")
 
 
+def _distinct_chinese(key: str) -> bool:
+    if not all(map(han, key)):
+        return False
+    heads = (head for head in words("generic")["heads"] if key.endswith(fold(head)))
+    return len(key) - max(map(len, heads), default=0) >= MEND_FROM
+
+
 def _digits(key: str) -> str:
     return "".join(char for char in key if char.isdigit())
 
@@ -227,6 +280,23 @@ def _may_start(text: str, start: int, node: bool) -> bool:
     if before in "-./\\":
         return start == 1 or not (latin(text[start - 2]) or text[start - 2] == "_")
     return before != "@" or node
+
+
+_RANGE = re.compile(r"(?P<first>\d{2,4})-(?P<end>\d{2,4})(?![\da-z_-]|\.\d)", re.ASCII)
+
+
+def _opens_range(text: str, end: int) -> bool:
+    """ "web-01-03": two numbers of one length, the second the greater."""
+    start = end
+    while start > 0 and text[start - 1].isdigit():
+        start -= 1
+    found = _RANGE.match(text, start)
+    return bool(
+        found
+        and found.end("first") == end
+        and len(found["first"]) == len(found["end"])
+        and found["first"] < found["end"]
+    )
 
 
 def _hangs(text: str, start: int) -> bool:

@@ -50,6 +50,12 @@ def ask_which_reading(readings: Iterable[tuple[str, tuple[str, ...]]]) -> Questi
     return Question(text("language_two_readings"), choices[:MAX_CHOICES])
 
 
+def ask_if_sure(intents: Iterable[str], assets: tuple[str, ...]) -> Question:
+    """The reading is not sure enough: the likely intents are offered, the likeliest first."""
+    choices = tuple(Choice(_step(intent, assets), intent, assets) for intent in intents)
+    return Question(text("language_sure"), choices[:MAX_CHOICES])
+
+
 def asset_choice(asset: Asset, intent: str) -> Choice:
     """One asset to choose, with its container or host where that says more than its code."""
     where = asset.container or asset.host

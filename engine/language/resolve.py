@@ -266,16 +266,18 @@ class _Picker:
         return Selection(tuple(picked))
 
     def _systems_of(self, mention: Mention) -> set[str] | Selection:
-        institutions = self.values(Kind.INSTITUTION)
         systems = set(mention.values)
-        if institutions:
-            inside = {code for code in systems if self._institution(code) in institutions}
+        named = {v for m in self.of(Kind.INSTITUTION) if not m.asks for v in m.values}
+        inside = {c for c in systems if self._institution(c) in self.values(Kind.INSTITUTION)}
+        if named:
+            inside = {code for code in systems if self._institution(code) in named}
             if not inside:
                 return Selection(
                     doubt=Doubt.NO_SUCH,
                     candidates=self._assets_of(systems),
                     names=(mention.written,),
                 )
+        if inside:
             return inside
         if len({self._institution(code) for code in systems}) > 1 or len(systems) > 1:
             return Selection(
@@ -312,6 +314,8 @@ class _Picker:
         hit = [asset for asset in assets if numbers & numbers_of(asset)]
         found = frozenset().union(*(numbers_of(asset) for asset in hit))
         kinds = {(asset.system, asset.layer, asset.environment) for asset in hit}
+        if not hit and (counted := self._counted(assets)):
+            return Selection(tuple(sorted(asset.code for asset in counted)))
         if numbers - found:
             missing = ", ".join(str(number) for number in sorted(numbers - found))
             return Selection(
@@ -324,6 +328,23 @@ class _Picker:
             codes = sorted(asset.code for asset in (*hit, *rivals))
             return Selection(doubt=Doubt.WHICH_ASSET, candidates=tuple(codes))
         return Selection(tuple(asset.code for asset in hit))
+
+    def _counted(self, assets: list[Asset]) -> list[Asset]:
+        """ "The second one" of ord11, ord12 and ord13: members by their order.
+
+        Only in one group, and where its numbers do not count the members themselves.
+        """
+        said = [m for m in self.of(Kind.NUMBER) if m.values[0].isdigit()]
+        numbers = [min(numbers_of(asset), default=0) for asset in assets]
+        if not all(m.nth for m in said) or len(set(numbers)) < len(assets):
+            return []
+        if len({(a.system, a.layer, a.environment) for a in assets}) > 1:
+            return []
+        places = [int(m.values[0]) for m in said]
+        if min(numbers) <= len(assets) or max(places) > len(assets):
+            return []
+        ordered = sorted(assets, key=lambda asset: min(numbers_of(asset)))
+        return [ordered[place - 1] for place in places]
 
     def _rivals(self, assets: list[Asset], hit: list[Asset]) -> list[Asset]:
         """Production assets that "app1" may mean as well: the only one, without a number."""

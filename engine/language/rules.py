@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.inventory import Inventory
-from engine.language import exclusion, mentions, strangers
+from engine.language import exclusion, mentions, numbers, strangers
+from engine.language.asked import not_asked
 from engine.language.contract import (
     CHANGING,
+    INTENTS,
     LAYERS,
     MAX_LIST,
     MAX_NAME,
@@ -43,6 +45,7 @@ class Understood:
     scan: Scan
     split: Split
     unknown: tuple[str, ...]
+    wish: Wish
     several: bool = False
     """Different things are asked for on different targets."""
 
@@ -55,21 +58,43 @@ def understand(said: str, inventory: Inventory, index: NameIndex) -> Understood:
         strangers.mend(scan, index, wish)
         if wish.intent == "OTHER":
             wish = find_wish(scan)
+    return _read(scan, wish, inventory, index)
+
+
+def read_as(found: Understood, intent: str, inventory: Inventory, index: NameIndex) -> Understood:
+    """The same message, where it is known what it asks for: only the targets are read anew.
+
+    Raises ValueError where ``intent`` is not one of the contract's.
+    """
+    if intent not in INTENTS:
+        raise ValueError(f"{intent!r} is no intent of the parse contract")
+    if intent == found.wish.intent:
+        return found
+    wish = replace(found.wish, intent=intent, steps=(intent,))
+    scan = replace(found.scan, mentions=list(found.scan.mentions), absent=list(found.scan.absent))
+    if found.wish.intent == "OTHER":
+        strangers.mend(scan, index, wish)
+    return _read(scan, wish, inventory, index)
+
+
+def _read(scan: Scan, wish: Wish, inventory: Inventory, index: NameIndex) -> Understood:
     if wish.intent not in _BETWEEN:
-        mentions.fill_ranges(scan, index)
+        numbers.fill_ranges(scan, index)
     split = exclusion.split(scan, wish)
     unknown = strangers.find_strangers(scan, split, index, wish)
     names = tuple(stranger.written for stranger in unknown)
     parse = _parse(scan, wish, split, unknown)
+    found = Understood(parse, (), None, wish.confidence, scan, split, names, wish)
     if wish.intent in TARGETLESS:
-        return Understood(parse, (), None, wish.confidence, scan, split, names)
+        return found
     several = _several_wishes(inventory, index, scan, wish, split, names)
     if several:
-        question = ask_which_wish(several)
-        return Understood(parse, (), question, wish.confidence, scan, split, names, several=True)
+        return replace(found, question=ask_which_wish(several), several=True)
     selection = select(inventory, index, split, wish.intent, names)
+    if selection.assets and not_asked(scan, wish, split):
+        selection = Selection(doubt=Doubt.WHICH_ASSET, candidates=selection.assets)
     asked = question_for(inventory, index, selection, wish.intent)
-    return Understood(parse, selection.assets, asked, wish.confidence, scan, split, names)
+    return replace(found, assets=selection.assets, question=asked)
 
 
 def question_for(
@@ -95,31 +120,40 @@ def _several_wishes(
     if unknown:
         return []
     groups: dict[str, list[Mention]] = {}
-    for intent, start, end in _spans(scan, wish):
+    asked: set[str] = set()
+    for intent, strong, start, end in _spans(scan, wish):
         inside = [m for m in split.meant if start <= m.start < end]
         if any(m.kind in (Kind.NODE, Kind.SYSTEM) for m in inside):
             groups.setdefault(intent, []).extend(inside)
+            asked |= {intent} if strong else set()
     chosen = []
     for intent, inside in groups.items():
         selection = select(inventory, index, Split(inside, split.ruled_out), intent)
         if selection.assets:
             chosen.append((intent, selection.assets))
+    wanted = [set(assets) for intent, assets in chosen if intent in asked]
+    # "POS cannot print, restart pos-ap-01": what is said of the whole is why.
+    chosen = [
+        (intent, assets)
+        for intent, assets in chosen
+        if intent in asked or not any(part < set(assets) for part in wanted)
+    ]
     return chosen if len({assets for _, assets in chosen}) > 1 else []
 
 
-def _spans(scan: Scan, wish: Wish) -> list[tuple[str, int, int]]:
-    """Stretches of the message with the intent that each is about."""
-    spans: list[tuple[str, int, int]] = []
+def _spans(scan: Scan, wish: Wish) -> list[tuple[str, bool, int, int]]:
+    """Stretches of the message with the intent that each is about, and whether it is clear."""
+    spans: list[tuple[str, bool, int, int]] = []
     waiting = 0
     live = [cue for cue in wish.live() if cue.intent in wish.steps or not cue.strong]
     for start, end in wish.clauses:
         here = [cue for cue in live if start <= cue.start < end]
         own = [cue for cue in here if cue.strong] or here
         if own:
-            spans.append((own[-1].intent, waiting, end))
+            spans.append((own[-1].intent, own[-1].strong, waiting, end))
             waiting = end
         elif spans and not _leads(scan, start, end):
-            spans[-1] = (spans[-1][0], spans[-1][1], end)
+            spans[-1] = (*spans[-1][:3], end)
             waiting = end
     return spans
 

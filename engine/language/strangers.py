@@ -9,17 +9,22 @@ from itertools import chain
 
 from engine.language import lexicon
 from engine.language.beside import find_beside, half_excluded
+from engine.language.contract import CHANGING
 from engine.language.exclusion import Split
 from engine.language.fold import BROKEN, OTHER_SPAN
+from engine.language.identifiers import identifier_spans
 from engine.language.intents import Wish
 from engine.language.mentions import Kind, Mention, Scan
 from engine.language.names import MEND_FROM, Entry, NameIndex
+from engine.language.organisations import find_organisations
 from engine.language.words import CHINESE_RUN, PARTICLES, Stranger, is_ordinary, unusual
 
 _MOST_TRIED = 24
 """Words of one message that are compared with the inventory's names."""
 _MOST_TOLD = 24
 """Unknown names of one message that are collected; one of them is enough to ask."""
+_LONGEST_RUN = 60
+"""Characters of a Chinese run that are compared with the inventory's names."""
 _LONGEST = 253
 """Characters of a host name at most."""
 _KOREAN_WORD = re.compile(r"[가-힣]{2,20}")
@@ -40,7 +45,27 @@ def mend(scan: Scan, index: NameIndex, wish: Wish) -> None:
             kind, values = _kind(entry)
             written = scan.folded.written(start, stop)
             scan.add(Mention(kind, start, stop, tuple(values), written, entry.exact))
+    if wish.intent not in CHANGING and not scan.of(Kind.NODE, Kind.SYSTEM):
+        _mend_chinese(scan, index, taken)
     scan.mentions.sort(key=lambda mention: mention.start)
+
+
+def _mend_chinese(scan: Scan, index: NameIndex, taken: list[tuple[int, int]]) -> None:
+    """The one system whose name stands among ordinary words with one wrong character.
+
+    Only to look at: another character may make another name, so a change is asked about.
+    """
+    found = []
+    for run in list(CHINESE_RUN.finditer(scan.masked))[:_MOST_TRIED]:
+        for at, entry in index.mend_chinese(run[0][:_LONGEST_RUN]):
+            start = run.start() + at
+            if not any(a < start + len(entry.key) and start < b for a, b in taken):
+                found.append((start, entry))
+    if len(found) == 1:
+        start, entry = found[0]
+        stop = start + len(entry.key)
+        written = scan.folded.written(start, stop)
+        scan.add(Mention(Kind.SYSTEM, start, stop, tuple(entry.systems), written))
 
 
 def _mended(scan: Scan, index: NameIndex, start: int, end: int) -> tuple[Entry | None, int]:
@@ -99,9 +124,9 @@ def find_strangers(scan: Scan, split: Split, index: NameIndex, wish: Wish) -> li
     looked = (
         _hosts(scan, index, wish),
         _systems(scan),
-        _organisations(scan),
-        _neighbours(scan, split),
-        find_beside(scan, split, wish),
+        find_organisations(scan, split, index),
+        _not_sent(scan, _neighbours(scan, split)),
+        _not_sent(scan, find_beside(scan, split, wish)),
     )
     for stranger in chain.from_iterable(looked):
         inside_cue = any(a <= stranger.start and stranger.end <= b for a, b in taken)
@@ -114,6 +139,14 @@ def find_strangers(scan: Scan, split: Split, index: NameIndex, wish: Wish) -> li
         if not any(stranger.written in other.written for other in kept.values()):
             kept[stranger.written] = stranger
     return list(kept.values())
+
+
+def _not_sent(scan: Scan, found: Iterator[Stranger]) -> Iterator[Stranger]:
+    """Those that are no part of the line that says who sent a forwarded mail."""
+    lines = [m.span() for m in lexicon.pattern("organisations", "sender").finditer(scan.masked)]
+    for stranger in found:
+        if not any(a <= stranger.start and stranger.end <= b for a, b in lines):
+            yield stranger
 
 
 def _ruled_out(scan: Scan, stranger: Stranger) -> bool:
@@ -135,9 +168,12 @@ def _hosts(scan: Scan, index: NameIndex, wish: Wish) -> Iterator[Stranger]:
     """Tokens that look like a host: digits or dashes, and parts that hosts have."""
     parts = set(lexicon.words("unknown")["node_parts"]) | index.first_parts
     local = any(not char.isascii() and char.isalpha() for char in scan.masked)
+    spared = identifier_spans(scan, wish, index)
     for match in lexicon.pattern("strangers", "token").finditer(scan.masked):
         word = match[0]
         if len(word) > _LONGEST or word in lexicon.ordinary() or _not_nodes().fullmatch(word):
+            continue
+        if any(a <= match.start() and match.end() <= b for a, b in spared):
             continue
         pieces = [piece for piece in re.split(r"[-_\d]+", word) if piece]
         dashed = "-" in word or "_" in word
@@ -145,8 +181,21 @@ def _hosts(scan: Scan, index: NameIndex, wish: Wish) -> Iterator[Stranger]:
         shaped = bool(lexicon.pattern("strangers", "host_shape").fullmatch(word))
         if wish.intent == "ACCOUNT" and not dashed:
             continue  # a login name
-        if familiar or shaped or BROKEN in word or (dashed and local):
+        if familiar or shaped or BROKEN in word or (dashed and local and not _compound(word)):
             yield Stranger(scan.folded.written(*match.span()), *match.span(), Kind.NODE)
+
+
+def _compound(word: str) -> bool:
+    """ "check-in": an English word of several, in a message of another language."""
+    pieces = set(re.split(r"[-_]", word))
+    if any(map(str.isdigit, word)):
+        return False
+    return bool(pieces & _compounds()) or pieces <= lexicon.ordinary()
+
+
+@cache
+def _compounds() -> frozenset[str]:
+    return frozenset(lexicon.listed("words", "compound"))
 
 
 def _systems(scan: Scan) -> Iterator[Stranger]:
@@ -165,31 +214,6 @@ def _systems(scan: Scan) -> Iterator[Stranger]:
                 continue
             end = match.end("head")
             yield Stranger(scan.folded.written(start, end), start, end, Kind.SYSTEM)
-
-
-@cache
-def _organisation_words() -> re.Pattern[str]:
-    unknown = lexicon.words("unknown")
-    return re.compile(
-        rf"(?<![가-힣]){unknown['korean_institutions']}(?=의|에서|\s|{lexicon.PARTICLE}{{0,2}}(?![가-힣]))"
-        rf"|(?<![a-z-])(?:{unknown['english_institutions']})(?![a-z])"
-    )
-
-
-def _organisations(scan: Scan) -> Iterator[Stranger]:
-    """Words that look like the name of an organisation."""
-    for match in _organisation_words().finditer(scan.masked):
-        name = match[0]
-        if not {name, name.split()[0]} & lexicon.ordinary():
-            yield Stranger(scan.folded.written(*match.span()), *match.span(), Kind.INSTITUTION)
-    tail = re.compile(lexicon.words("unknown")["chinese_institutions"])
-    for run in CHINESE_RUN.finditer(scan.masked):
-        for a, b in unusual(run[0]):
-            named = tail.fullmatch(run[0], a, b) or tail.match(run[0], a, b)
-            if named and named.end() - named.start() > 2:
-                start = run.start() + named.start()
-                end = run.start() + named.end()
-                yield Stranger(scan.folded.written(start, end), start, end, Kind.INSTITUTION)
 
 
 def _neighbours(scan: Scan, split: Split) -> Iterator[Stranger]:
@@ -227,17 +251,17 @@ def _tied(scan: Scan, match: re.Match[str], base: int, key: str) -> Iterator[Str
         # Before a name, only a word written like a proper name: "NTS mail", "Samsung mail".
         if key.startswith("proper") and not (written[0].isupper() and start > 0):
             continue
-        if not is_ordinary(match[group]):
+        if not is_ordinary(match[group]) and not _not_nodes().fullmatch(match[group]):
             yield Stranger(written, start, end, Kind.INSTITUTION)
 
 
 def _glued(scan: Scan, mention: Mention) -> Iterator[Stranger]:
-    """Chinese without spaces: an unknown word right before a system's name."""
-    begin = mention.start
+    """Chinese: an unknown word right before a system's name."""
+    stop = begin = mention.start - (scan.masked[mention.start - 1 : mention.start] == " ")
     while begin > 0 and "\u4e00" <= scan.masked[begin - 1] <= "\u9fff":
         begin -= 1
-    inside = unusual(scan.masked[begin : mention.start])
-    if mention.kind is Kind.SYSTEM and inside and inside[-1][1] == mention.start - begin:
+    inside = unusual(scan.masked[begin:stop])
+    if mention.kind is Kind.SYSTEM and inside and inside[-1][1] == stop - begin:
         a, b = inside[-1]
         if b - a >= 2:
             yield Stranger(

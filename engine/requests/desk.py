@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from engine.errors import GiveUp, Why
-from engine.language.classify import Suggestion, classify
+from engine.language.classify import Suggestion, by_model, classify
 from engine.requests import words
 from prompts.texts import Text, text
 from storage import people, requests
@@ -84,10 +84,15 @@ class Desk:
         title: str,
         body: str = "",
         *,
+        suggestion: Suggestion | None = None,
         room_id: int | None = None,
         origin: str | None = None,
     ) -> Request:
-        """A NEW request with the suggestion its words give; once per ``origin``."""
+        """A NEW request; once per ``origin``.
+
+        ``suggestion`` is what the reader said before the transaction opened; without it the
+        keywords suggest.
+        """
         settings = self.settings
         title = words.line(text("request_field_title"), title, settings.title_limit)
         body = words.paragraph(
@@ -97,7 +102,7 @@ class Desk:
             tx,
             title=title,
             body=body,
-            suggestion=asdict(classify(title, body)),
+            suggestion=asdict(suggestion or classify(title, body)),
             requester_id=person.id,
             actor=person.actor,
             room_id=room_id,
@@ -285,8 +290,8 @@ class Desk:
         )
 
     def _reading(self, request: Request) -> dict[str, Any]:
-        """Type, priority and deadline of a request, by its words where nothing is set yet."""
-        suggestion: Suggestion = classify(request.title, request.body)
+        """Type, priority and deadline of a request, by its suggestion where nothing is set yet."""
+        suggestion = by_model(request.suggestion) or classify(request.title, request.body)
         priority = request.priority or suggestion.priority
         due_at = request.due_at or request.created_at + self.settings.due_after(priority)
         kind = request.type or suggestion.type

@@ -78,9 +78,12 @@ def _list_and_create(router: APIRouter, services: Services) -> None:
         idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
     ) -> dict[str, Any]:
         """Ask for something. The same ``Idempotency-Key`` gives the same request again."""
+        made_by = origin(person, idempotency_key)
+        # Before the transaction: a model may take its time.
+        suggestion = await services.reader.suggest(wanted.title, wanted.body)
         async with services.db.write() as tx:
             request = await desk.create(
-                tx, person, wanted.title, wanted.body, origin=origin(person, idempotency_key)
+                tx, person, wanted.title, wanted.body, suggestion=suggestion, origin=made_by
             )
         return _shown(request)
 

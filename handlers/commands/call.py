@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from engine.language.classify import Suggestion
 from handlers import replies
 from handlers.inbound import Event
 from handlers.replies import Reply
@@ -28,6 +29,8 @@ class Call:
     """``inbox:ID``: what is made from this call carries it, so that it is made once."""
     arguments: str
     """The words after the command's name, stripped."""
+    suggestion: Suggestion | None = None
+    """What the model said of the request that the call opens, asked before ``tx`` was opened."""
 
     async def whisper(self, reply: Reply | Text) -> None:
         """Answer the caller alone."""
@@ -47,6 +50,8 @@ class Command:
     usage: str  #: e.g. "/approve ID [comment]": the same in every language
     run: Callable[[Call], Awaitable[None]]
     least: Role = Role.REQUESTER  #: who may call it at all
+    opens: Callable[[str], tuple[str, str] | None] = lambda _: None
+    """From the arguments, the title and body of the service request that the call would open."""
 
 
 def _reply(reply: Reply | Text) -> Reply:

@@ -34,15 +34,15 @@ async def run(call: Call) -> None:
 
 
 async def _new(call: Call, rest: str) -> None:
-    # A title ends at the first "|" or line end, whichever comes first.
-    cut = min((at for at in (rest.find("|"), rest.find("\n")) if at >= 0), default=len(rest))
-    if not rest[:cut].strip():
+    title, body = _title_and_body(rest)
+    if not title:
         raise GiveUp(Why.INVALID, text("sr_no_title", usage="/sr new TITLE [| body]"))
     request = await call.services.desk.create(
         call.tx,
         call.person,
-        rest[:cut],
-        rest[cut + 1 :],
+        title,
+        body,
+        suggestion=call.suggestion,
         room_id=call.room.id,
         origin=call.origin,
     )
@@ -132,6 +132,18 @@ async def _show_lines(call: Call, title: Text, found: list[Request]) -> None:
     await call.whisper(Reply(title=title, lines=lines, note=note))
 
 
+def _title_and_body(rest: str) -> tuple[str, str]:
+    """A title ends at the first "|" or line end, whichever comes first."""
+    cut = min((at for at in (rest.find("|"), rest.find("\n")) if at >= 0), default=len(rest))
+    return rest[:cut].strip(), rest[cut + 1 :]
+
+
+def _opens(arguments: str) -> tuple[str, str] | None:
+    verb, rest = head(arguments)
+    title, body = _title_and_body(rest)
+    return (title, body) if title and _VERBS.get(verb.lower()) is _new else None
+
+
 def _id_and_words(rest: str, usage: str, *, needed: bool = False) -> tuple[str, str]:
     typed, said = head(rest)
     if not typed or (needed and not said):
@@ -157,4 +169,4 @@ _VERBS: Mapping[str, Callable[[Call, str], Awaitable[None]]] = {
     "reopen": _reopen,
 }
 
-COMMAND = Command("sr", "sr_summary", USAGE, run, Role.AGENT)
+COMMAND = Command("sr", "sr_summary", USAGE, run, Role.AGENT, _opens)

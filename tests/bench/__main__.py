@@ -1,7 +1,7 @@
-"""``make bench``: the figures, ours beside the peer, in one run on one machine.
+"""``make bench``: the figures, ours beside the peers, in one run on one machine.
 
-Errbot gets a virtual environment of its own, made on the first run.  Rounds of ours and of the peer
-take turns, so that both meet the same machine; what is printed is the median of the rounds.
+Each peer gets a virtual environment of its own, made on the first run.  Rounds of ours and of a
+peer take turns, so that both meet the same machine; what is printed is the median of the rounds.
 """
 
 from __future__ import annotations
@@ -13,18 +13,20 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
+from typing import Any
 
-from tests.bench import ack, cycle
+from tests.bench import ack, cycle, grouping, parse, retrieval
 
 ROOT = Path(__file__).parents[2]
-PEER = ROOT / ".venv-errbot"
+ERRBOT = ("errbot", "errbot==6.2.1", "pytest")
+DRAIN3 = ("drain3", "drain3==0.9.11")
 EVENTS = 1000
 ROUNDS = 3
 
 
 def main() -> int:
     """Measure all and print one table, then one line of JSON."""
-    python = _peer_python()
+    python = _peer_python(*ERRBOT)
     ours, theirs = [], []
     for _ in range(ROUNDS):
         ours.append(_run([sys.executable, "-m", "tests.bench.dispatch"]))
@@ -33,6 +35,9 @@ def main() -> int:
         "dispatch": {"watchstander": _medians(ours), "errbot": _medians(theirs)},
         "ack": asyncio.run(ack.measure()),
         "cycle": cycle.measure(),
+        "parse": parse.measure(),
+        "grouping": grouping.measure(_peer_python(*DRAIN3)),
+        "retrieval": retrieval.measure(),
     }
     _table(figures)
     print(json.dumps(figures))
@@ -58,7 +63,26 @@ def _table(figures: dict[str, dict[str, object]]) -> None:
     print("  a 6 s command running              (target: p99 < 50 ms)")
     rate = figures["cycle"]
     print("\nCycle over 10,000 new requests, SQLite")
-    print(f"  {rate['requests_per_s']} requests/s (target: {rate['target_per_s']})\n")
+    print(f"  {rate['requests_per_s']} requests/s (target: {rate['target_per_s']})")
+    _parsing(figures["parse"])
+    print("\n".join(grouping.drawn(figures["grouping"])))
+    retrieval.table(figures["retrieval"])
+
+
+def _parsing(figures: dict[str, Any]) -> None:
+    both = figures["decoders"]
+    print("\nReading words, the same GGUF, one thread")
+    print(f"{'':34}{'p50 ms':>10}{'p99 ms':>10}{'right':>12}")
+    for who, title in (("ours", "our decoder"), ("grammar", "llama-cpp-python, JSON schema")):
+        right = f"{both[who]} of {both['messages']}"
+        print(f"{title:34}{both[f'{who}_p50_ms']:>10}{both[f'{who}_p99_ms']:>10}{right:>12}")
+    print(f"{'ratio':34}{both['grammar_p50_ms'] / both['ours_p50_ms']:>10.1f}")
+    for size in (50, 50_000):
+        row = figures[f"assets_{size}"]
+        print(
+            f"  text to reading, {size:6} assets    p50 {row['p50_ms']} ms, p99 {row['p99_ms']} ms"
+        )
+    print(f"  start of the child to the first reading: {figures['start_ms']} ms\n")
 
 
 def _medians(rounds: list[dict[str, float]]) -> dict[str, float]:
@@ -71,14 +95,14 @@ def _run(command: list[str]) -> dict[str, float]:
     return found
 
 
-def _peer_python() -> Path:
-    python = PEER / "bin" / "python"
-    if not (PEER / ".installed").exists():
-        print("Installing the peer (errbot) in .venv-errbot …", flush=True)
-        venv.create(PEER, with_pip=True, clear=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "errbot==6.2.1", "pytest"]
-        subprocess.run(install, check=True)
-        (PEER / ".installed").touch()
+def _peer_python(name: str, *packages: str) -> Path:
+    folder = ROOT / f".venv-{name}"
+    python = folder / "bin" / "python"
+    if not (folder / ".installed").exists():
+        print(f"Installing the peer ({name}) in {folder.name} …", flush=True)
+        venv.create(folder, with_pip=True, clear=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *packages], check=True)
+        (folder / ".installed").touch()
     return python
 
 

@@ -156,10 +156,12 @@ async def test_an_answer_outside_the_contract_leaves_the_rules(
 
 
 async def test_a_babbling_model_leaves_the_rules(inventory: Inventory, tmp_path: Path) -> None:
-    path = write_model(tmp_path / "tiny.gguf", "x", random=True)
-    async with reading(inventory, ModelSettings(path, deadline_s=10)) as reader:
+    path = write_model(tmp_path / "tiny.gguf", "babble", random=True)
+    async with reading(inventory, ModelSettings(path, deadline_s=30)) as reader:
+        assert model_step(reader) == (True, "tiny.gguf loaded")
         said = await reader.read("restart pay-was-01")
         assert (said.source, said.assets) == ("rules", ("PAY-01",))
+        assert model_step(reader) == (True, "tiny.gguf loaded")
 
 
 async def test_a_hanging_child_ends_at_the_deadline_and_is_replaced(
@@ -278,8 +280,8 @@ async def test_another_file_than_the_pinned_one_is_refused(
 
 
 async def test_without_a_model_the_chain_is_whole(inventory: Inventory) -> None:
-    async with reading(inventory, ModelSettings()) as reader:
-        assert model_step(reader) == (True, "no model configured; rules only")
+    async with reading(inventory, ModelSettings(shipped=False)) as reader:
+        assert model_step(reader) == (True, "no model file configured")
         assert (await reader.read("restart pay-was-01")).source == "rules"
 
 

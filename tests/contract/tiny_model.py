@@ -29,7 +29,20 @@ def _byte_letters() -> list[str]:
     return letters
 
 
-def write_model(path: Path, answer: str, *, random: bool = False) -> Path:
+LAST_ONLY = "<|bos|>{{ messages[-1]['content'] }}<|out|>"
+EVERY_TURN = (
+    "<|bos|>{% for m in messages %}<|pad|>{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}<|out|>"
+)
+
+
+def write_model(
+    path: Path,
+    answer: str,
+    *,
+    random: bool = False,
+    template: str | None = LAST_ONLY,
+    context: int = 8192,
+) -> Path:
     """Write the model. ``random``: weights that mean nothing, so it babbles."""
     letters = _byte_letters()
     pieces = _pieces("".join(letters[byte] for byte in answer.encode()))
@@ -40,6 +53,9 @@ def write_model(path: Path, answer: str, *, random: bool = False) -> Path:
     embedding, output = _weights(size, chain, random)
     writer = gguf.GGUFWriter(path, "llama")
     _describe(writer, size, tokens)
+    writer.add_context_length(context)
+    if template is not None:
+        writer.add_chat_template(template)
     writer.add_tensor("token_embd.weight", embedding)
     writer.add_tensor("output_norm.weight", np.ones(size, np.float32))
     writer.add_tensor("output.weight", output)
@@ -81,7 +97,6 @@ def _weights(size: int, chain: list[int], random: bool) -> tuple[np.ndarray, np.
 
 def _describe(writer: gguf.GGUFWriter, size: int, tokens: list[str]) -> None:
     writer.add_name("tiny")
-    writer.add_context_length(2048)
     writer.add_embedding_length(size)
     writer.add_block_count(1)
     writer.add_feed_forward_length(size)
@@ -103,4 +118,3 @@ def _describe(writer: gguf.GGUFWriter, size: int, tokens: list[str]) -> None:
     writer.add_eos_token_id(2)
     writer.add_pad_token_id(0)
     writer.add_add_bos_token(False)
-    writer.add_chat_template("<|bos|>{{ messages[-1]['content'] }}<|out|>")

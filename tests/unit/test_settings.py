@@ -115,6 +115,14 @@ def test_a_secret_comes_from_the_environment_or_a_file(load: Load, tmp_path: Pat
     assert "from-env" not in repr(settings)
 
 
+def test_the_model_servers_key_is_a_secret_too(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("key-from-file\n")
+    settings = load(MINIMAL + '[model]\nurl = "http://127.0.0.1/v1"\napi_key_file = "key"\n')
+    assert settings.model.api_key == "key-from-file"
+    assert "from-file" not in repr(settings)
+    assert load(MINIMAL + '[model]\napi_key = "env:KEY"\n', KEY="k1").model.api_key == "k1"
+
+
 def test_a_postgresql_address_stays_as_it_is(load: Load) -> None:
     url = "postgresql+psycopg://ops:p%40ss@db.example.org/watch"
     assert load(MINIMAL + f'[database]\nurl = "{url}"\n').database.url == url
@@ -197,6 +205,17 @@ def test_everything_wrong_is_told_at_once(problems: Problems) -> None:
         ('[[room]]\naddress = "web:ops"\nlanguage = "jp"', "'jp' is not spoken here"),
         ('[[room]]\naddress = "web:ops"\nwebhook_url = "https://x"', "is for messenger rooms only"),
         ('[[room]]\naddress = "web:ops"\ncards = "yes"', "expected true or false, found a text"),
+        ('[model]\nurl = "127.0.0.1:11434"', "[model]: url is no web address"),
+        ('[model]\nurl = "ftp://127.0.0.1/v1"', "[model]: url is no web address"),
+        ('[model]\nurl = "http://"', "[model]: url is no web address"),
+        ('[model]\nurl = "http://[::1/v1"', "[model]: "),
+        ('[model]\nurl = "http://h:99999/v1"', "[model]: "),
+        ('[model]\nurl = "http://u:p@h/v1"', "[model]: url has a user, ? or # in it"),
+        ('[model]\nurl = "http://h/v1?x=1"', "[model]: url has a user, ? or # in it"),
+        ('[model]\nurl = "http://h/v 1"', "[model]: url holds characters"),
+        ('[model]\napi_key = "a\\nb"', "[model]: api_key holds characters"),
+        ('[model]\nallow_remote_server = "yes"', "yes, send our messages to this server"),
+        ("[model]\nallow_remote_server = true", "expected a text, found true or false"),
     ],
 )
 def test_each_mistake_has_its_place_and_mend(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from engine.language.model import ModelSettings
+from engine.language.reader import Reader
 from handlers.api.anomalies import anomaly_routes
 from handlers.api.auto import auto_routes
 from handlers.api.reference import reference_routes
@@ -73,19 +76,32 @@ class Api:
 
 @pytest.fixture
 async def api(db: Database, tmp_path: Path) -> AsyncIterator[Api]:
+    async with serving(db, tmp_path) as (found, _):
+        yield found
+
+
+@asynccontextmanager
+async def serving(
+    db: Database, folder: Path, model: ModelSettings | None = None
+) -> AsyncIterator[tuple[Api, Reader]]:
+    """The API, and its reader: with this model, started, or with none."""
     async with db.write() as tx:
         await people.sync(tx, PEOPLE)
         await rooms.sync(tx, [RoomListing("web", "", "ops", cards=True, approvals=True)])
         everyone = await people.everyone(tx)
         made = {p.name: await tokens.create(tx, p.id, "api", None) for p in everyone}
-    services = build_services(db, tmp_path)
+    services = build_services(db, folder, model)
     app = FastAPI(docs_url=None, redoc_url=None)
     for routes in (auto_routes, request_routes, anomaly_routes):
         app.include_router(routes(services))
     app.include_router(reference_routes())
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://ops.test") as http:
-        yield Api(db, http, made)
+        await services.reader.start()
+        try:
+            yield Api(db, http, made), services.reader
+        finally:
+            await services.reader.stop()
 
 
 def refused(answer: httpx.Response, status: int, error: str, *words: str) -> None:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from bot.delivery import Delivery, DeliverySettings
 from bot.links import Links
 from bot.worker import InboxWorker, WorkerSettings
+from engine.language.model import ModelSettings
 from handlers.card import Button, Card
 from handlers.router import Router
 from prompts.texts import say, text
@@ -38,12 +39,14 @@ LANGUAGE = {listing.name: listing.language for listing in LISTINGS}
 class Stage:
     """People speak in the room "ops"; what they and the room see is in ``platform``."""
 
-    def __init__(self, db: Database, clock: FakeClock, folder: Path) -> None:
+    def __init__(
+        self, db: Database, clock: FakeClock, folder: Path, model: ModelSettings | None = None
+    ) -> None:
         self.db = db
         self.clock = clock
         self.platform = RoomDouble()
         self.links = Links([self.platform])
-        self.services = build_services(db, folder)
+        self.services = build_services(db, folder, model)
         self.router = Router(self.services)
         self.worker = InboxWorker(db, self.router, self.links, WorkerSettings())
         self.delivery = Delivery(db, self.links, DeliverySettings())

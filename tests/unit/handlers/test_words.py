@@ -6,7 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from engine.language.contract import CHANGING, INTENTS, Choice, Parse, Question, Reading
+from engine.language.classify import Suggestion
+from engine.language.contract import (
+    CHANGING,
+    INTENTS,
+    UNREAD,
+    Choice,
+    Parse,
+    Question,
+    Reading,
+)
 from handlers.card import Button
 from handlers.words import _ACTION_OF_INTENT
 from prompts.texts import say, text
@@ -25,6 +34,9 @@ class FixedReader:
 
     async def read(self, said: str) -> Reading:
         return self.reading
+
+    async def suggest(self, title: str, body: str) -> Suggestion:
+        return Suggestion("LOG", "LOW", (), "model", 0.9)
 
 
 @pytest.fixture
@@ -116,6 +128,15 @@ async def test_small_talk_is_answered_and_nothing_is_done(
     assert await stage.action_count() == 0
 
 
+@pytest.mark.parametrize("person", ["min", "jun", "ana"])
+async def test_what_nobody_could_read_is_told_in_the_persons_language(
+    stage: Stage, reader: FixedReader, person: str
+) -> None:
+    reader.reading = reading("OTHER", confidence=UNREAD)
+    await stage.hears(person, "words", "please do the usual", "language_unread")
+    assert await stage.action_count() == 0
+
+
 async def test_a_question_for_people_opens_one_request(stage: Stage, reader: FixedReader) -> None:
     reader.reading = Reading(Parse("INQUIRY"))
     await stage.hears(
@@ -128,6 +149,7 @@ async def test_a_question_for_people_opens_one_request(stage: Stage, reader: Fix
     async with stage.db.read() as tx:
         found = await requests.listing(tx)
     assert [(r.title, r.requester) for r in found] == [("VPN 신청은 어떻게 하나요?", "min")]
+    assert [r.suggestion and r.suggestion["source"] for r in found] == ["model"]
     assert await stage.action_count() == 0
 
 

@@ -68,15 +68,24 @@ class Hunted:
     intents: tuple[str, ...]
     assets: frozenset[tuple[str, ...]]
     artifacts: tuple[str, ...]
+    by_model: bool
+    """The rules miss the intent; with the right one the targets are theirs all the same."""
 
 
-def hunted(kind: str = "hunt") -> list[Hunted]:
-    """The messages of ``hunt_*.txt`` or ``holdout_*.txt``: intents | assets | artifacts | text.
+FIRST_PLACES = ("bank", "freight", "city")
+FURTHER_PLACES = ("hospital", "citycard", "telecom", "factory", "game", "bank2")
 
-    ``A/B`` allows two intents; assets in brackets may be selected or left out.
+
+def hunted(
+    kind: str = "hunt", places: tuple[str, ...] = FIRST_PLACES + FURTHER_PLACES
+) -> list[Hunted]:
+    """The messages of ``<kind>_*.txt``: intents | assets | artifacts | text.
+
+    ``A/B`` allows two intents, ``~A`` is an intent that the model has to read; assets in brackets
+    may be selected or left out.
     """
     found = []
-    for place in ("bank", "freight", "city"):
+    for place in places:
         for line in (_HERE / f"{kind}_{place}.txt").read_text("utf-8").splitlines():
             if line and not line.startswith("#"):
                 intents, assets, artifacts, text = (part.strip() for part in line.split("|", 3))
@@ -87,9 +96,10 @@ def hunted(kind: str = "hunt") -> list[Hunted]:
                     Hunted(
                         text.replace("\\n", "\n"),
                         f"hunt_{place}",
-                        tuple(intents.split("/")),
+                        tuple(intents.lstrip("~").split("/")),
                         frozenset(allowed),
                         _listed(artifacts),
+                        intents.startswith("~"),
                     )
                 )
     return found

@@ -43,8 +43,8 @@ service = "tomcat"
 """
 
 
-def build_services(db: Database, folder: Path) -> Services:
-    """Everything but the rooms; the reader is not started, as no test here speaks in words."""
+def build_services(db: Database, folder: Path, model: ModelSettings | None = None) -> Services:
+    """Everything but the rooms; the reader's model is not started: few tests need one."""
     file = folder / "inventory.toml"
     file.write_text(INVENTORY, encoding="utf-8")
     inventory = load_inventory(file)
@@ -54,6 +54,6 @@ def build_services(db: Database, folder: Path) -> Services:
     desk = Desk()
     watch = ApprovalWatch(db, proposals, approvals)
     cycle = Cycle(db, desk, watch.run_once)
-    reader = Reader(inventory, ModelSettings())
+    reader = Reader(inventory, model or ModelSettings(shipped=False))
     links = (Link("database", True, "answers"),)
     return Services(db, inventory, reader, proposals, desk, cycle, lambda: links)

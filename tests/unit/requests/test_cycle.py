@@ -11,12 +11,13 @@ import sqlalchemy as sa
 
 from engine.approvals.watch import WatchReport
 from engine.cycle import Cycle, CycleSettings
+from engine.language.classify import Suggestion
 from engine.requests.desk import DeskSettings
 from prompts.texts import LANGUAGES, Text, say
 from storage import audit_read, people
 from storage.lifecycle import RequestState
 from storage.people import Account, Listing, Role
-from storage.tables import audit, outbox
+from storage.tables import audit, outbox, requests
 from tests.conftest import FakeClock
 from tests.unit.requests.conftest import LISTINGS, Office
 
@@ -48,6 +49,30 @@ async def test_new_requests_are_classified_and_given_to_people(office: Office) -
         restart.priority or ""
     )
     assert await office.kinds(restart) == ["create", "classify", "assign"]
+
+
+async def test_what_the_model_suggested_is_followed_and_the_rest_goes_by_keywords(
+    office: Office,
+) -> None:
+    by_model = Suggestion("LOG", "CRITICAL", (), "model", 0.93)
+    async with office.db.write() as tx:
+        one = await office.desk.create(tx, office.min, "Restart the WAS", suggestion=by_model)
+    two = await office.new("Restart the WAS")
+    odd = [await office.new(f"Restart the WAS {n}") for n in range(3)]
+    kept = [None, '{"type": "PIZZA", "priority": "HIGH", "source": "model"}', '{"source": "model"}']
+    async with office.db.write() as tx:  # by hand, or by a version to come
+        for request, stored in zip(odd, kept, strict=True):
+            await tx.execute(
+                requests.update().where(requests.c.id == request.id).values(suggestion=stored)
+            )
+    report = await cycle_of(office).run_once()
+    assert (report.classified, report.failed) == (5, {})
+    read = [(await office.now(request)) for request in (one, two, *odd)]
+    assert [(r.type, r.priority) for r in read] == [
+        ("LOG", "CRITICAL"),
+        *[("RESTART", "MEDIUM")] * 4,
+    ]
+    assert read[0].due_at == read[0].created_at + office.desk.settings.due_after("CRITICAL")
 
 
 async def test_a_second_cycle_finds_nothing_to_do(office: Office) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from engine.errors import GiveUp, Why
+from engine.language.classify import Suggestion
 from engine.requests.desk import DeskSettings
 from prompts.texts import LANGUAGES, say
 from storage import audit_read, requests
@@ -206,3 +207,30 @@ async def test_lists_filter_and_page(office: Office) -> None:
     assert [r.title for r in mine] == ["Request 1"]
     assert [r.title for r in done] == ["Request 2"]
     assert counts == {"NEW": 3, "OPEN": 0, "ASSIGNED": 1, "DONE": 1, "REJECTED": 0}
+
+
+MODELS = Suggestion("LOG", "CRITICAL", (), "model", 0.93)
+
+
+async def test_a_suggestion_of_the_model_is_kept_and_followed(office: Office) -> None:
+    async with office.db.write() as tx:
+        made = await office.desk.create(tx, office.min, "Restart the WAS", suggestion=MODELS)
+    assert made.suggestion == {
+        "type": "LOG",
+        "priority": "CRITICAL",
+        "why": [],
+        "source": "model",
+        "confidence": 0.93,
+    }
+    assert (made.type, made.priority) == (None, None)
+    async with office.db.write() as tx:
+        assigned = await office.desk.assign(tx, office.jun, "1", "lin")
+    assert (assigned.type, assigned.priority) == ("LOG", "CRITICAL")
+    assert assigned.due_at == made.created_at + 2 * HOUR
+
+
+async def test_without_the_model_the_keywords_suggest(office: Office) -> None:
+    made = await office.new("Restart the WAS, urgent")
+    assert made.suggestion is not None
+    assert (made.suggestion["source"], made.suggestion["confidence"]) == ("keywords", None)
+    assert made.suggestion["why"] == ["restart", "urgent"]

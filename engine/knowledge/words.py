@@ -1,0 +1,74 @@
+"""A text as the search sees it: words of each script, and runs of Korean and Chinese characters."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from engine.knowledge.stems import english, korean
+
+_VARIANTS = str.maketrans(
+    "巿臺羣啓裏綫户値産爲衆囘敎册峯牀汚滙髙脚鷄着祕帐码网络邮账户电脑硬盘备权备证书鼠标键盘档",
+    "市台群啟裡線戶值產為眾回教冊峰床污匯高腳雞著秘帳碼網絡郵帳戶電腦硬盤備權備證書鼠標鍵盤檔",
+)
+"""Two forms of one character; of the simplified ones, those that are common in help desks."""
+_WORD = re.compile(
+    r"(?P<latin>[a-z0-9\u00e0-\u024f]+(?:[._'’\-][a-z0-9\u00e0-\u024f]+)*)"
+    r"|(?P<hangul>[\uac00-\ud7a3]+)"
+    r"|(?P<han>[\u3400-\u4dbf\u4e00-\u9fff\u3040-\u30ff]+)"
+)
+_JOIN = re.compile(r"[_'’\-]")
+_SHORT_PART = 3
+LONGEST_WORD = 64
+"""Characters of a word that are looked at; longer ones are keys or noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word or run of characters.
+
+    ``text`` is as written, folded; ``stem`` its one form; ``kind`` is latin, hangul or han;
+    ``start`` is where it stands in the folded text.
+    """
+
+    kind: str
+    text: str
+    stem: str
+    start: int
+
+    @property
+    def end(self) -> int:
+        """Where it ends in the folded text."""
+        return self.start + len(self.text)
+
+
+def folded(text: str) -> str:
+    """The text for lookup: NFKC, small letters, one form for variants of a character."""
+    return unicodedata.normalize("NFKC", text).casefold().translate(_VARIANTS)
+
+
+def words(text: str) -> Iterator[Word]:
+    """The words of a folded text, in order."""
+    for match in _WORD.finditer(text):
+        kind, raw, at = str(match.lastgroup), match.group(), match.start()
+        if kind == "latin":
+            yield from _latin(raw, at)
+        elif kind == "hangul":
+            yield Word(kind, raw, korean(raw[:LONGEST_WORD]), at)
+        else:
+            yield Word(kind, raw, raw, at)
+
+
+def _latin(raw: str, at: int) -> Iterator[Word]:
+    parts = [part for part in _JOIN.split(raw) if part]
+    if "-" in raw and all(len(part) >= _SHORT_PART for part in parts):
+        for part in parts:
+            start = at + raw.index(part)
+            yield Word("latin", part, english(part[:LONGEST_WORD]), start)
+        return
+    if len(parts) == 2 and parts[1] == "s":
+        parts.pop()
+    joined = "".join(parts)
+    yield Word("latin", raw, english(joined[:LONGEST_WORD]), at)

@@ -1,0 +1,47 @@
+"""How an instruct model is shown its task: the instructions, then examples as chat turns."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from engine.language.contract import CHANGING, Parse
+
+_PROMPTS = Path(__file__).resolve().parents[2] / "prompts"
+
+Turn = dict[str, str]
+"""``role`` (system, user or assistant) and ``content``, as chat templates know them."""
+
+
+@cache
+def opening() -> tuple[Turn, ...]:
+    """Every turn before the person's message; the same for each message, so models keep it."""
+    instructions = (_PROMPTS / "parse.j2").read_text(encoding="utf-8").strip()
+    turns = [{"role": "system", "content": instructions}]
+    for said, parse in examples():
+        turns.append({"role": "user", "content": said})
+        turns.append({"role": "assistant", "content": written(parse)})
+    return tuple(turns)
+
+
+@cache
+def examples() -> tuple[tuple[str, Parse], ...]:
+    """The examples of prompts/parse_examples.toml. Raises ContractError for one that is wrong."""
+    raw = tomllib.loads((_PROMPTS / "parse_examples.toml").read_text(encoding="utf-8"))
+    return tuple((example.pop("said"), _parse(example)) for example in raw["example"])
+
+
+def written(parse: Parse) -> str:
+    """A parse as the model shall write it: one line, without spaces."""
+    return json.dumps(parse.to_json(), ensure_ascii=False, separators=(",", ":"))
+
+
+def _parse(example: dict[str, Any]) -> Parse:
+    intent = example["intent_type"]
+    given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in example.items()}
+    given.setdefault("action_sequence", (intent,))
+    given["requires_approval"] = intent in CHANGING
+    return Parse(**given)

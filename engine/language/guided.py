@@ -11,9 +11,11 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from engine.language.gguf_keys import CALIBRATION_KEY
+from engine.language.calibration import Calibration
+from engine.language.gguf_keys import CALIBRATION_KEY, READER_KEY, READER_VERSION
 from engine.language.marks import (
     ANSWER,
     ASK,
@@ -49,7 +51,7 @@ class Written:
 
 
 class GuidedModel:
-    """A loaded GGUF of the shipped kind. Raises ValueError when its vocabulary is another."""
+    """A loaded GGUF of the shipped kind. Raises RuntimeError for one of another version."""
 
     def __init__(self, model: Any) -> None:
         import llama_cpp
@@ -59,14 +61,12 @@ class GuidedModel:
         self._context = model._ctx.ctx
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._batch = llama_cpp.llama_batch_init(CONTEXT, 0, 1)
-        stored = model.metadata.get(CALIBRATION_KEY)
-        self.calibration = json.loads(stored) if stored else None
+        self.calibration = _checked(model.metadata)
         """How far it is to be believed, as the file says; None for a file in the making."""
-
         self._number = {piece: number for number, piece in enumerate(SPECIAL)}
         for piece, number in self._number.items():
             if model._model.token_get_text(number) != piece:
-                raise ValueError("its vocabulary is not the one of this version; run make model")
+                raise RuntimeError("its vocabulary is not the one of this version; run make model")
         for piece in _PLAIN_PIECES:
             (self._number[piece],) = self._tokens(piece)
 
@@ -226,16 +226,37 @@ class Decoder:
 
 
 def load(order: Mapping[str, Any]) -> Decoder:
-    """The decoder of a file. Raises ValueError when it is damaged or of another version."""
+    """The decoder of a file. Raises ValueError when it is damaged, RuntimeError as GuidedModel."""
+    return Decoder(open_model(Path(order["path"])))
+
+
+def open_model(path: Path) -> GuidedModel:
+    """The model of a file, in this process, on one thread."""
     import llama_cpp
 
-    model = llama_cpp.Llama(
-        order["path"],
-        n_ctx=CONTEXT,
-        n_batch=CONTEXT,
-        n_ubatch=CONTEXT,
-        n_threads=1,
-        n_threads_batch=1,
-        verbose=False,
+    return GuidedModel(
+        llama_cpp.Llama(
+            str(path),
+            n_ctx=CONTEXT,
+            n_batch=CONTEXT,
+            n_ubatch=CONTEXT,
+            n_threads=1,
+            n_threads_batch=1,
+            verbose=False,
+        )
     )
-    return Decoder(GuidedModel(model))
+
+
+def _checked(metadata: Mapping[str, str]) -> dict[str, Any] | None:
+    """The file's calibration, if its version is this one's."""
+    version, stored = metadata.get(READER_KEY), metadata.get(CALIBRATION_KEY)
+    if version != str(READER_VERSION):
+        raise RuntimeError(f"it is of version {version}, not {READER_VERSION}; run make model")
+    if stored is None:
+        return None
+    try:
+        found: dict[str, Any] = json.loads(stored)
+        Calibration.from_json(found)
+    except (ValueError, RecursionError) as error:
+        raise RuntimeError(f"its calibration cannot be used ({error}); run make model") from None
+    return found

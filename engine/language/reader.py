@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from engine.inventory import Inventory
 from engine.language import lexicon
+from engine.language.calibration import Calibration
 from engine.language.classify import Suggestion, classify
 from engine.language.contract import MAX_TEXT, ContractError, Parse, Reading
 from engine.language.grounding import ground
@@ -20,7 +21,7 @@ from engine.language.prompt import make_prompt
 from engine.language.rules import Understood, understand
 from engine.language.server import ModelServer
 from engine.language.ticket import beginning, fused, ticket_request
-from engine.language.verdict import Calibration, Named, judge, request_for, verdict
+from engine.language.verdict import Named, judge, request_for, verdict
 
 _log = logging.getLogger(__name__)
 

@@ -7,11 +7,12 @@ names select.  Where the two part over the targets, a person is asked.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.inventory import Inventory
+from engine.language.calibration import Calibration
 from engine.language.contract import CHANGING, LAYERS, TARGETLESS, UNKNOWN, UNREAD, Parse, Reading
 from engine.language.exclusion import Split
 from engine.language.marks import ASK, STRANGER, Answer
@@ -24,34 +25,6 @@ from engine.language.rules import Understood, question_for, read_as
 
 _NAMED = {Kind.NODE, Kind.SYSTEM, Kind.INSTITUTION, Kind.LAYER}
 _LEAST, _MOST = -6.0, 8.0
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """What was fitted on sentences that training did not see. It travels in the GGUF."""
-
-    rules: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """By the rules' intent, what it adds to the log-probability of each intent."""
-    weights: tuple[float, ...] = (0.0, 1.0, 1.0, 0.5, 0.5)
-    """Of the features of a reading, the constant first; see ``features``."""
-    ask_below: float = 0.8
-    """Below this confidence a change is asked about."""
-    look_below: float = 0.5
-    """The same for what only looks; a look at the wrong place costs less."""
-    trust: float = 0.0
-    """What the rules' choice of names is worth, in log-odds."""
-    alone: float = -0.02
-    """Log-probability that the model's names must have where it overrules a doubt of the rules."""
-
-    @staticmethod
-    def from_json(raw: Mapping[str, Any]) -> Calibration:
-        numbers = {name: float(raw[name]) for name in ("ask_below", "look_below", "trust", "alone")}
-        return Calibration(raw["rules"], tuple(raw["weights"]), **numbers)
-
-    def confidence(self, found: Sequence[float]) -> float:
-        """The probability that a reading with these features is right."""
-        score = sum(w * x for w, x in zip(self.weights, (1.0, *found), strict=True))
-        return 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
 
 
 @dataclass(frozen=True)
@@ -76,6 +49,7 @@ class Judged:
     rivals: tuple[tuple[str, ...], ...]
     """The selections between which a person has to choose; empty where there is one."""
     features: tuple[float, float, float, float]
+    """What the confidence is made of, in the order of ``Calibration.weights``."""
 
 
 def request_for(rules: Understood, prompt: Prompt, calibration: Calibration) -> dict[str, Any]:
@@ -221,6 +195,3 @@ def verdict(
         also = (other,) if other not in (intent, "OTHER", "INQUIRY") else ()
         return Reading(parse, (), ask_if_sure((intent, *also), assets), confidence, "model")
     return Reading(parse, assets, asked, confidence, "model")
-
-
-__all__ = ["Calibration", "Judged", "Named", "judge", "request_for", "verdict"]

@@ -11,10 +11,12 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
+from engine.language.calibration import Calibration
 from engine.language.contract import INTENTS
+from engine.language.guided import open_model
 from engine.language.prompt import make_prompt
-from engine.language.verdict import Calibration, Judged, request_for
-from engine.training.measure import Case, cases, open_model, read_case
+from engine.language.verdict import Judged, request_for
+from engine.training.measure import Case, cases, read_case
 from engine.training.sentences import Sentence
 
 _SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -11,13 +11,10 @@ import numpy as np
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from engine.language.gguf_keys import CALIBRATION_KEY, READER_KEY
+from engine.language.calibration import Calibration
+from engine.language.gguf_keys import CALIBRATION_KEY, READER_KEY, READER_VERSION
 from engine.language.marks import ANSWER, ASK, CONTROL, END, PAD
-from engine.language.verdict import Calibration
 from engine.training.network import Layer, Network
-
-READER_VERSION = 1
-"""Goes up when the marks or the form change, so that an older file is refused."""
 
 
 def write_gguf(

@@ -5,19 +5,17 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-import llama_cpp
-
+from engine.language.calibration import Calibration
 from engine.language.contract import LAYERS, TARGETLESS
 from engine.language.exclusion import Split
-from engine.language.guided import CONTEXT, GuidedModel
+from engine.language.guided import GuidedModel
 from engine.language.mentions import Kind, Mention
 from engine.language.names import NameIndex
 from engine.language.prompt import make_prompt
 from engine.language.resolve import select
 from engine.language.rules import Understood, artifacts_for, understand
-from engine.language.verdict import Calibration, Judged, Named, judge, request_for
+from engine.language.verdict import Judged, Named, judge, request_for
 from engine.training.examples import example, folded_span, overlap
 from engine.training.names import Names, Place, invent
 from engine.training.sentences import Filled, Sentence, Slot, fill
@@ -89,21 +87,6 @@ def _at(rules: Understood, slot: Slot) -> list[Mention]:
     if not found and kind is Kind.LAYER:
         found = [Mention(Kind.LAYER, *span, (slot.kind,), slot.kind)]
     return found
-
-
-def open_model(path: Path) -> GuidedModel:
-    """The model of a GGUF, in this process."""
-    return GuidedModel(
-        llama_cpp.Llama(
-            str(path),
-            n_ctx=CONTEXT,
-            n_batch=CONTEXT,
-            n_ubatch=CONTEXT,
-            n_threads=1,
-            n_threads_batch=1,
-            verbose=False,
-        )
-    )
 
 
 def read_case(case: Case, model: GuidedModel, calibration: Calibration) -> Judged:

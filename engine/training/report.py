@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from engine.language.calibration import Calibration
 from engine.language.contract import CHANGING, INTENTS, Reading
-from engine.language.verdict import Calibration, Named, verdict
-from engine.training.measure import Case, cases, open_model, read_case
+from engine.language.guided import open_model
+from engine.language.verdict import Named, verdict
+from engine.training.measure import Case, cases, read_case
 from engine.training.names import LANGUAGES
 from engine.training.sentences import Sentence
 

@@ -17,15 +17,16 @@ import llama_cpp
 from llama_cpp.llama_grammar import LlamaGrammar
 
 from engine.inventory import Asset, Institution, Inventory, System
+from engine.language.calibration import Calibration
 from engine.language.contract import LAYER_CHOICES, SCHEMA, UNKNOWN
-from engine.language.guided import CONTEXT, GuidedModel
+from engine.language.guided import CONTEXT, open_model
 from engine.language.marks import ANSWER, ASK, END, SPECIAL, Answer
 from engine.language.model import ModelSettings
 from engine.language.prompt import make_prompt
 from engine.language.reader import Reader
 from engine.language.rules import understand
 from engine.language.shipped import SHIPPED
-from engine.language.verdict import Calibration, Judged, Named, judge, request_for
+from engine.language.verdict import Judged, Named, judge, request_for
 from tests.unit.language.table import Hunted, hunted, inventory
 
 LAYERS = ("WAS", "WEB", "DB")
@@ -47,7 +48,7 @@ def _open() -> Any:
 
 
 def _decoders() -> dict[str, float]:
-    ours, theirs = GuidedModel(_open()), _open()
+    ours, theirs = open_model(SHIPPED), _open()
     calibration = Calibration.from_json(ours.calibration)
     grammar = LlamaGrammar.from_json_schema(json.dumps(SCHEMA), verbose=False)
     spent: dict[str, list[float]] = {"ours": [], "grammar": []}

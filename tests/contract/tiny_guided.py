@@ -14,20 +14,26 @@ import gguf
 import numpy as np
 
 from engine.language.contract import INTENTS
-from engine.language.gguf_keys import READER_KEY
+from engine.language.gguf_keys import CALIBRATION_KEY, READER_KEY, READER_VERSION
 from engine.language.marks import PRIORITIES, SPECIAL, ticket_pieces
-from tests.contract.tiny_model import _byte_letters, _describe
+from tests.contract.tiny_model import byte_letters, finish, padded
 
 
 def write_ticket_model(
-    path: Path, intent: str, priority: str, *, sure: float = 0.99, sure_priority: float = 0.99
+    path: Path,
+    intent: str,
+    priority: str,
+    *,
+    sure: float = 0.99,
+    sure_priority: float = 0.99,
+    version: int = READER_VERSION,
+    calibration: str | None = None,
 ) -> Path:
     """Write the model. ``sure``: the probability of the intent among all the intents."""
-    tokens = [*SPECIAL, *_byte_letters(), "th"]
-    size = -(-len(tokens) // 64) * 64
-    tokens += [f"[unused{i}]" for i in range(size - len(tokens))]
+    tokens = padded([*SPECIAL, *byte_letters(), "th"])
     number = {token: at for at, token in enumerate(tokens)}
     intent_key, _, priority_key, *_ = ticket_pieces(intent, priority)
+    size = len(tokens)
     output = np.zeros((size, size), np.float16)
     for key, chosen, choices, chance in (
         (intent_key, intent, INTENTS, sure),
@@ -37,22 +43,11 @@ def write_ticket_model(
             # The norm before the output makes a token's one 1 the root of the size.
             output[number[piece], number[key]] = weight / math.sqrt(size)
     writer = gguf.GGUFWriter(path, "llama")
-    writer.add_uint32(READER_KEY, 1)
-    _describe(writer, size, tokens)
+    writer.add_uint32(READER_KEY, version)
+    if calibration is not None:
+        writer.add_string(CALIBRATION_KEY, calibration)
     writer.add_context_length(512)
-    writer.add_tensor("token_embd.weight", np.eye(size, dtype=np.float16))
-    writer.add_tensor("output_norm.weight", np.ones(size, np.float32))
-    writer.add_tensor("output.weight", output)
-    square = np.zeros((size, size), np.float16)
-    for name in ("attn_norm", "ffn_norm"):
-        writer.add_tensor(f"blk.0.{name}.weight", np.ones(size, np.float32))
-    for name in ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"):
-        writer.add_tensor(f"blk.0.{name}.weight", square)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
+    return finish(writer, path, tokens, np.eye(size, dtype=np.float16), output)
 
 
 def _weights(chosen: str, choices: Sequence[str], chance: float) -> Mapping[str, float]:

@@ -16,7 +16,7 @@ _SPECIAL = ["<|pad|>", "<|bos|>", "<|eos|>", "<|out|>"]
 _HEADS = 4
 
 
-def _byte_letters() -> list[str]:
+def byte_letters() -> list[str]:
     """The 256 letters that stand for bytes in a byte-level vocabulary."""
     plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
     letters, extra = [], 0
@@ -44,18 +44,34 @@ def write_model(
     context: int = 8192,
 ) -> Path:
     """Write the model. ``random``: weights that mean nothing, so it babbles."""
-    letters = _byte_letters()
+    letters = byte_letters()
     pieces = _pieces("".join(letters[byte] for byte in answer.encode()))
-    tokens = [*_SPECIAL, *letters, "th", *pieces]
-    size = -(-len(tokens) // 64) * 64
-    tokens += [f"[unused{i}]" for i in range(size - len(tokens))]
+    tokens = padded([*_SPECIAL, *letters, "th", *pieces])
     chain = [tokens.index(token) for token in ("<|out|>", *pieces, "<|eos|>")]
-    embedding, output = _weights(size, chain, random)
+    embedding, output = _weights(len(tokens), chain, random)
     writer = gguf.GGUFWriter(path, "llama")
-    _describe(writer, size, tokens)
     writer.add_context_length(context)
     if template is not None:
         writer.add_chat_template(template)
+    return finish(writer, path, tokens, embedding, output)
+
+
+def padded(tokens: list[str]) -> list[str]:
+    """A vocabulary whose size is a multiple of 64, as the one layer's heads need."""
+    size = -(-len(tokens) // 64) * 64
+    return tokens + [f"[unused{i}]" for i in range(size - len(tokens))]
+
+
+def finish(
+    writer: gguf.GGUFWriter,
+    path: Path,
+    tokens: list[str],
+    embedding: np.ndarray,
+    output: np.ndarray,
+) -> Path:
+    """Describe the model, add the weights and a layer that adds nothing, and close the file."""
+    size = len(tokens)
+    _describe(writer, size, tokens)
     writer.add_tensor("token_embd.weight", embedding)
     writer.add_tensor("output_norm.weight", np.ones(size, np.float32))
     writer.add_tensor("output.weight", output)

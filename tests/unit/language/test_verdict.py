@@ -6,12 +6,13 @@ import json
 
 import pytest
 
+from engine.language.calibration import Calibration
 from engine.language.contract import Reading
 from engine.language.marks import STRANGER, Answer
 from engine.language.mentions import Kind
 from engine.language.prompt import LONGEST, make_prompt
 from engine.language.rules import understand
-from engine.language.verdict import Calibration, Named, draft, judge, request_for, verdict
+from engine.language.verdict import Named, draft, judge, request_for, verdict
 from tests.unit.language.table import inventory
 
 NAMES = Named(*inventory("examples_inventory"))

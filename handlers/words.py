@@ -17,9 +17,6 @@ from handlers.commands.call import Call
 from handlers.replies import Choice, Reply
 from prompts.texts import Text, text
 
-ASK_BELOW = 0.6
-"""Readings below this confidence are asked about, never acted on."""
-
 MAX_DESCRIPTION = 500
 
 _ACTION_OF_INTENT = {
@@ -92,22 +89,13 @@ async def respond(call: Call, reading: Reading) -> None:
     elif len(reading.parse.action_sequence) > 1:
         await _ask_which_step(call, reading)
     else:
-        await _propose_or_confirm(call, reading)
+        await _propose(call, reading)
 
 
-async def _propose_or_confirm(call: Call, reading: Reading) -> None:
+async def _propose(call: Call, reading: Reading) -> None:
     wish = _wish(call, reading, reading.parse.intent_type, reading.assets)
     if wish.action_type == "account_disable" and "account" not in wish.params:
         await call.whisper(text("ask_account"))
-    elif reading.confidence < ASK_BELOW:
-        await call.whisper(
-            Reply(
-                text=text(
-                    "ask_sure", name=action_name(wish.action_type), targets=list(wish.targets)
-                ),
-                choices=(Choice(text("choice_yes"), "choose", wish.payload(), "good"), _NO),
-            )
-        )
     else:
         action = await call.services.proposals.propose(
             call.tx,

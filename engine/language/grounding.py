@@ -10,10 +10,12 @@ from engine.language.exclusion import Split
 from engine.language.fold import fold
 from engine.language.mentions import Kind, Mention
 from engine.language.names import NameIndex
-from engine.language.questions import ask_which_reading
+from engine.language.questions import ask_if_sure, ask_which_reading
 from engine.language.resolve import select
 from engine.language.rules import Understood, artifacts_for, question_for
 
+ASK_BELOW = 0.6
+"""Readings below this confidence are asked about, never acted on."""
 _NAMED = {Kind.NODE, Kind.SYSTEM, Kind.INSTITUTION}
 
 
@@ -39,6 +41,9 @@ def ground(parse: Parse, rules: Understood, inventory: Inventory, index: NameInd
         readings = [(parse.intent_type, s.assets) for s in (selection, by_rules)]
         return Reading(parse, (), ask_which_reading(readings), confidence, "model")
     question = question_for(inventory, index, selection, parse.intent_type)
+    if question is None and confidence < ASK_BELOW:
+        sure = ask_if_sure(parse.intent_type, rules.parse.intent_type, selection.assets)
+        return Reading(parse, (), sure, confidence, "model")
     return Reading(parse, selection.assets, question, confidence, "model")
 
 

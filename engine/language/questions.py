@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 from engine.inventory import ENVIRONMENTS, Asset, Inventory
-from engine.language.contract import LAYERS, MAX_CHOICES, Choice, Question
+from engine.language.contract import LAYERS, MAX_CHOICES, TARGETLESS, Choice, Question
 from engine.language.names import Entry, NameIndex
 from engine.language.resolve import Doubt, Selection
 from prompts.texts import Text, text
@@ -50,10 +50,13 @@ def ask_which_reading(readings: Iterable[tuple[str, tuple[str, ...]]]) -> Questi
     return Question(text("language_two_readings"), choices[:MAX_CHOICES])
 
 
-def ask_if_sure(intents: Iterable[str], assets: tuple[str, ...]) -> Question:
-    """The reading is not sure enough: the likely intents are offered, the likeliest first."""
-    choices = tuple(Choice(_step(intent, assets), intent, assets) for intent in intents)
-    return Question(text("language_sure"), choices[:MAX_CHOICES])
+def ask_if_sure(intent: str, by_rules: str, assets: tuple[str, ...]) -> Question:
+    """The reading is not sure enough: it is offered, and what the rules read if that is work."""
+    others = (by_rules,) if by_rules not in TARGETLESS else ()
+    offered = dict.fromkeys((intent, *others))
+    return Question(
+        text("language_sure"), tuple(Choice(_step(one, assets), one, assets) for one in offered)
+    )
 
 
 def asset_choice(asset: Asset, intent: str) -> Choice:

@@ -191,7 +191,6 @@ def verdict(
     assets = judged.chosen.assets
     line = calibration.ask_below if intent in CHANGING else calibration.look_below
     if asked is None and confidence < line:
-        other = rules.parse.intent_type
-        also = (other,) if other not in (intent, "OTHER", "INQUIRY") else ()
-        return Reading(parse, (), ask_if_sure((intent, *also), assets), confidence, "model")
+        sure = ask_if_sure(intent, rules.parse.intent_type, assets)
+        return Reading(parse, (), sure, confidence, "model")
     return Reading(parse, assets, asked, confidence, "model")

@@ -88,6 +88,7 @@ async def test_a_comment_is_literal_in_every_room(stage: Stage, doors: Doors) ->
 async def test_what_a_host_says_is_literal(stage: Stage, doors: Doors) -> None:
     """Escape codes, OSC 8, bidi, markup and a megabyte, from a host that was taken over."""
     output = f"\x1b[2J\x1b]8;;https://evil.example\x07ok\x1b]8;;\x07\rroot# {ALL} {HIDDEN}\x9b31m\n"
+    # The host double is taken over for the length of this test; mypy knows its method only.
     answer = stage.hosts._answer
     stage.hosts._answer = lambda *_: Answer(0, output + "A" * 1_000_000 + "\nend\n")  # type: ignore[method-assign]
     try:

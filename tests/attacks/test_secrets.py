@@ -67,7 +67,12 @@ async def test_no_secret_is_told_or_kept(stage: Stage, doors: Doors) -> None:
         PlainLines("%(name)s %(message)s", frozenset(secrets_in(stage.app.settings)))
     )
     raw: list[str] = []
-    handler.addFilter(lambda record: raw.append(record.getMessage()) or True)  # type: ignore[func-returns-value]
+
+    def keep(record: logging.LogRecord) -> bool:
+        raw.append(record.getMessage())
+        return True
+
+    handler.addFilter(keep)
     root = logging.getLogger()
     level = root.level
     root.addHandler(handler)

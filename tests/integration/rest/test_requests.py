@@ -61,6 +61,7 @@ async def test_the_model_suggests_and_no_transaction_waits_for_it(
         await until(lambda: reader.model._asked == 1)
         async with asyncio.timeout(5), db.write():
             pass  # SQLite has one writer: it is free
+        # The pool counts only where it is a queue, as here; its base class does not.
         await until(lambda: db._reader.pool.checkedout() == 0)  # type: ignore[attr-defined]
         os.kill(pid, signal.SIGCONT)
         made = await answer

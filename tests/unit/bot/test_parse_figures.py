@@ -71,6 +71,7 @@ def test_a_line_without_end_is_never_held_whole() -> None:
         def readable(self) -> bool:
             return True
 
+        # The stub says "Buffer", which cannot be sliced; a reader of lines hands in a bytearray.
         def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
             size = min(len(buffer), self.left)
             buffer[:size] = b"a" * size

@@ -16,6 +16,7 @@ from engine.language.contract import (
     Question,
     Reading,
 )
+from engine.language.questions import ask_if_sure
 from handlers.card import Button
 from handlers.words import _ACTION_OF_INTENT
 from prompts.texts import say, text
@@ -154,13 +155,18 @@ async def test_a_question_for_people_opens_one_request(stage: Stage, reader: Fix
 
 
 async def test_what_the_reader_doubts_is_asked_not_done(stage: Stage, reader: FixedReader) -> None:
-    reader.reading = reading("STATUS", STG, confidence=0.59)
+    reader.reading = doubted(reading("STATUS", STG))
     card = await stage.whispered("jun", "words", "hm")
-    name = text("action_service_status")
-    assert card.text == say(text("ask_sure", name=name, targets=[STG]), "zh-TW")
+    assert card.text == say(text("language_sure"), "zh-TW")
     assert await stage.action_count() == 0
-    await stage.presses("jun", choice(card.buttons, "choice_yes", "zh-TW"))
+    await stage.presses("jun", card.buttons[0].token)
     assert (await stage.action()).type == "service_status"
+
+
+def doubted(found: Reading) -> Reading:
+    """The reading as the reader gives it when it is not sure."""
+    intent = found.parse.intent_type
+    return replace(found, assets=(), question=ask_if_sure(intent, intent, found.assets))
 
 
 def choice(buttons: tuple[Button, ...], key: str, language: str) -> str:
@@ -273,11 +279,11 @@ async def test_the_readers_caution_raises_the_risk_by_either_way(
     stage: Stage, reader: FixedReader, through_question: bool
 ) -> None:
     """requires_approval may raise what the table calls LOW; a question in between loses nothing."""
-    sure = 0.5 if through_question else 1.0
-    reader.reading = reading("STATUS", STG, confidence=sure, approval=True)
+    sure = reading("STATUS", STG, approval=True)
+    reader.reading = doubted(sure) if through_question else sure
     card = await stage.whispered("min", "words", "how is it")
     if through_question:
-        await stage.presses("min", choice(card.buttons, "choice_yes", "ko"))
+        await stage.presses("min", card.buttons[0].token)
     action = await stage.action()
     assert (action.risk, action.state) == ("HIGH", State.PENDING_APPROVAL)
 

@@ -144,6 +144,7 @@ def test_small_talk_selects_nothing() -> None:
 def test_a_reply_that_is_no_filled_form_is_refused(reply: object) -> None:
     rules = understand("restart momo-db", NAMES.inventory, NAMES.index)
     with pytest.raises(ValueError, match="filled form"):
+        # Not a mapping in some of them: that is the attack.
         judge(reply, rules, make_prompt(rules.scan), NAMES, CALIBRATION)  # type: ignore[arg-type]
 
 

@@ -12,7 +12,7 @@ from engine.language.mentions import Kind, Mention
 from engine.language.names import NameIndex
 from engine.language.questions import ask_if_sure, ask_which_reading
 from engine.language.resolve import select
-from engine.language.rules import Understood, artifacts_for, question_for
+from engine.language.rules import Understood, artifacts_for, question_for, read_as
 
 ASK_BELOW = 0.6
 """Readings below this confidence are asked about, never acted on."""
@@ -24,8 +24,9 @@ def ground(parse: Parse, rules: Understood, inventory: Inventory, index: NameInd
 
     Where the model and the rules select different assets for a change, a person is asked.
     """
+    confidence, by_words = _confidence(parse, rules), rules.parse.intent_type
+    rules = read_as(rules, parse.intent_type, inventory, index)
     parse, picked, unknown = _in_words(parse, rules, index)
-    confidence = _confidence(parse, rules)
     if parse.intent_type in TARGETLESS:
         return Reading(parse, (), None, confidence, "model")
     if rules.several:
@@ -42,7 +43,7 @@ def ground(parse: Parse, rules: Understood, inventory: Inventory, index: NameInd
         return Reading(parse, (), ask_which_reading(readings), confidence, "model")
     question = question_for(inventory, index, selection, parse.intent_type)
     if question is None and confidence < ASK_BELOW:
-        sure = ask_if_sure(parse.intent_type, rules.parse.intent_type, selection.assets)
+        sure = ask_if_sure(parse.intent_type, by_words, selection.assets)
         return Reading(parse, (), sure, confidence, "model")
     return Reading(parse, selection.assets, question, confidence, "model")
 

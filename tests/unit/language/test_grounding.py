@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from engine.language.contract import Parse, Reading
 from engine.language.grounding import ground
 from engine.language.rules import understand
@@ -36,3 +38,11 @@ def test_a_name_that_was_not_said_selects_nothing_by_itself() -> None:
     found = read("restart momo-db", change("RESTART", "momo-db", "budget-db-01"))
     assert found.assets == ("MOMO-DB",)
     assert found.parse.target_nodes == ("momo-db",)
+
+
+def test_a_part_that_nobody_knows_is_looked_for_under_the_models_intent() -> None:
+    """The rules see no work in these words; as a restart they name a part of the system."""
+    wish = replace(change("RESTART"), system_name="budget system")
+    found = read("give the budget system cache a good shake", wish)
+    assert found.assets == ()
+    assert found.question is not None

@@ -10,11 +10,12 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from bot.app import App, CannotStart, serve
+from bot.app import App
 from bot.commandline.opening import settings_from
 from bot.commandline.output import Failure, results
 from bot.commandline.token import sign_in_link
 from bot.demo_folder import place_hosts, write_folder
+from bot.serving import CannotStart, serve
 from bot.settings import Settings
 from engine.execution.demo_hosts import DemoHosts
 from engine.inventory import InventoryError, load_inventory

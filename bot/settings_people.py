@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.settings_reading import Source, read
 from prompts.texts import DEFAULT_LANGUAGE, LANGUAGES
-from storage.people import Account, Listing, Role
+from storage.people import ITSELF, Account, Listing, Role
 from storage.rooms import RoomListing
 
 _SLACK_ID = re.compile(r"[A-Z0-9]{2,32}", re.ASCII)
@@ -216,6 +216,8 @@ def _check_name(place: str, name: str, source: Source) -> None:
         source.blame(
             f"{place} name", "cannot be used; give 1 to 64 letters without / @ or spaces around"
         )
+    if name.casefold() == ITSELF.casefold():
+        source.blame(f"{place} name", "is the bot's own; give the person another")
 
 
 def _check_language(place: str, language: str, source: Source) -> None:

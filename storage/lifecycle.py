@@ -1,4 +1,4 @@
-"""Every state of an action and of a service request, and every legal move.
+"""Every state of actions, service requests, incidents, repairs and articles, and every legal move.
 
 Rule 1: whatever decides whether a move is legal as such is in this file; a move that is not in
 these tables cannot be written.
@@ -104,6 +104,132 @@ REQUEST_MOVES: dict[RequestMove, dict[RequestState, RequestState]] = {
     RequestMove.REOPEN: {
         RequestState.DONE: RequestState.OPEN,
         RequestState.REJECTED: RequestState.OPEN,
+    },
+}
+
+
+class IncidentState(StrEnum):
+    """Where an incident stands."""
+
+    OPEN = "OPEN"  #: reported; no repair is under way
+    HEALING = "HEALING"  #: an attempt to repair it is under way
+    ESCALATED = "ESCALATED"  #: a person has to look; nothing is tried by itself
+    RESOLVED = "RESOLVED"  #: over
+
+
+class IncidentMove(StrEnum):
+    """What can happen to an incident. Each leaves an audit row ``incident.<move>``."""
+
+    HEAL = "heal"  #: an attempt begins
+    PAUSE = "pause"  #: an attempt ended, and another may follow
+    ESCALATE = "escalate"
+    RESOLVE = "resolve"
+    REOPEN = "reopen"  #: reported again soon after it was over
+    RETRY = "retry"  #: a person lets it be repaired again
+
+
+_AT_WORK = (IncidentState.OPEN, IncidentState.HEALING, IncidentState.ESCALATED)
+INCIDENT_MOVES: dict[IncidentMove, dict[IncidentState, IncidentState]] = {
+    IncidentMove.HEAL: {IncidentState.OPEN: IncidentState.HEALING},
+    IncidentMove.PAUSE: {IncidentState.HEALING: IncidentState.OPEN},
+    IncidentMove.ESCALATE: {
+        IncidentState.OPEN: IncidentState.ESCALATED,
+        IncidentState.HEALING: IncidentState.ESCALATED,
+    },
+    IncidentMove.RESOLVE: {state: IncidentState.RESOLVED for state in _AT_WORK},
+    IncidentMove.REOPEN: {IncidentState.RESOLVED: IncidentState.OPEN},
+    IncidentMove.RETRY: {IncidentState.ESCALATED: IncidentState.OPEN},
+}
+
+
+class AttemptState(StrEnum):
+    """Where an attempt to repair stands. Each name says what has to be done next."""
+
+    BEFORE = "BEFORE"  #: look at the symptom before anything is done
+    WAITING = "WAITING"  #: wait until ``due_at`` (WAIT_RETRY)
+    ACTING = "ACTING"  #: its action is with people, or runs
+    AFTER = "AFTER"  #: look at the symptom after it
+    SETTLING = "SETTLING"  #: wait out the stability window, then look again
+    UNDOING = "UNDOING"  #: the inverse action is with people, or runs
+    SUCCEEDED = "SUCCEEDED"  #: the symptom is gone, and stayed away
+    FAILED = "FAILED"  #: the action failed, or the symptom is still there
+    SKIPPED = "SKIPPED"  #: nothing was done, for the reason that stands beside it
+
+
+class AttemptMove(StrEnum):
+    """What can happen to an attempt. Each leaves an audit row ``attempt.<move>``."""
+
+    WAIT = "wait"
+    ACT = "act"
+    LOOK = "look"
+    SETTLE = "settle"
+    UNDO = "undo"
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+ATTEMPT_MOVES: dict[AttemptMove, dict[AttemptState, AttemptState]] = {
+    AttemptMove.WAIT: {AttemptState.BEFORE: AttemptState.WAITING},
+    AttemptMove.ACT: {
+        AttemptState.BEFORE: AttemptState.ACTING,
+        AttemptState.WAITING: AttemptState.ACTING,
+    },
+    AttemptMove.LOOK: {
+        AttemptState.ACTING: AttemptState.AFTER,
+        AttemptState.WAITING: AttemptState.AFTER,
+    },
+    AttemptMove.SETTLE: {AttemptState.AFTER: AttemptState.SETTLING},
+    AttemptMove.UNDO: {
+        AttemptState.AFTER: AttemptState.UNDOING,
+        AttemptState.SETTLING: AttemptState.UNDOING,
+    },
+    AttemptMove.SUCCEED: {AttemptState.SETTLING: AttemptState.SUCCEEDED},
+    AttemptMove.FAIL: {
+        AttemptState.ACTING: AttemptState.FAILED,
+        AttemptState.AFTER: AttemptState.FAILED,
+        AttemptState.SETTLING: AttemptState.FAILED,
+        AttemptState.UNDOING: AttemptState.FAILED,
+    },
+    AttemptMove.SKIP: {
+        AttemptState.BEFORE: AttemptState.SKIPPED,
+        AttemptState.WAITING: AttemptState.SKIPPED,
+        AttemptState.ACTING: AttemptState.SKIPPED,
+    },
+}
+
+#: Something has still to be done about these.
+UNDER_WAY = frozenset(
+    state for state in AttemptState if any(state in sources for sources in ATTEMPT_MOVES.values())
+)
+
+
+class ArticleState(StrEnum):
+    """Where an article stands. Only PUBLISHED ones are searched."""
+
+    DRAFT = "DRAFT"  #: waits for a person's review
+    PUBLISHED = "PUBLISHED"
+    REJECTED = "REJECTED"  #: a person said no to it
+    RETIRED = "RETIRED"  #: was published, and no longer is
+
+
+class ArticleMove(StrEnum):
+    """What can happen to an article. Each leaves an audit row ``article.<move>``."""
+
+    PUBLISH = "publish"
+    REJECT = "reject"
+    RETIRE = "retire"
+    REVISE = "revise"  #: back to a draft, to be edited and reviewed again
+
+
+ARTICLE_MOVES: dict[ArticleMove, dict[ArticleState, ArticleState]] = {
+    ArticleMove.PUBLISH: {ArticleState.DRAFT: ArticleState.PUBLISHED},
+    ArticleMove.REJECT: {ArticleState.DRAFT: ArticleState.REJECTED},
+    ArticleMove.RETIRE: {ArticleState.PUBLISHED: ArticleState.RETIRED},
+    ArticleMove.REVISE: {
+        ArticleState.PUBLISHED: ArticleState.DRAFT,
+        ArticleState.REJECTED: ArticleState.DRAFT,
+        ArticleState.RETIRED: ArticleState.DRAFT,
     },
 }
 

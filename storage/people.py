@@ -12,6 +12,9 @@ import sqlalchemy as sa
 from storage.database import Transaction
 from storage.tables import identities, people
 
+ITSELF = "Watchstander"
+"""The name under which the bot itself proposes; no listed person may have it."""
+
 
 class Role(IntEnum):
     """What a person may do; each role includes the ones below it."""
@@ -102,11 +105,21 @@ async def name_of(tx: Transaction, person: int | None) -> str:
 
 
 async def everyone(tx: Transaction) -> list[Person]:
-    """All active people, oldest first."""
-    return [
-        _person(r)
-        for r in await tx.all(sa.select(people).where(people.c.active).order_by(people.c.id))
-    ]
+    """All active people, oldest first; Watchstander itself is none of them."""
+    query = sa.select(people).where(people.c.active, people.c.name != ITSELF)
+    return [_person(row) for row in await tx.all(query.order_by(people.c.id))]
+
+
+async def itself(tx: Transaction) -> Person:
+    """Watchstander as the requester of what it proposes by itself.
+
+    It may ask, never decide, has no account and no token, and so nobody can speak in its name.
+    """
+    values = {"role": Role.REQUESTER.name, "language": "en", "active": True}
+    await tx.insert_new(people, name=ITSELF, **values)
+    row = await tx.one(sa.select(people).where(people.c.name == ITSELF))
+    assert row is not None
+    return _person(row)
 
 
 async def accounts(tx: Transaction, person: int, platform: str) -> list[Account]:
@@ -121,7 +134,7 @@ async def accounts(tx: Transaction, person: int, platform: str) -> list[Account]
 
 async def sync(tx: Transaction, listings: list[Listing]) -> None:
     """Make the tables say what the configuration says: who left loses every right at once."""
-    await tx.change(people.update().values(active=False))
+    await tx.change(people.update().where(people.c.name != ITSELF).values(active=False))
     await tx.change(identities.delete())
     for listing in listings:
         values = {

@@ -1,4 +1,4 @@
-"""The tables, once, for SQLite and PostgreSQL. Migrations must end at this schema (a test).
+"""The tables of people, rooms, messages, actions and requests. Migrations must end at this schema.
 
 Times are integers: milliseconds since 1970 in UTC, so that both databases compare them alike.
 JSON columns hold text: what a digest covers must come back byte for byte.
@@ -6,25 +6,11 @@ JSON columns hold text: what a digest covers must come back byte for byte.
 
 import sqlalchemy as sa
 
-metadata = sa.MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from storage.schema import metadata, row_id, table
 
-_id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-
-
-def _table(name: str, *columns: sa.schema.SchemaItem) -> sa.Table:
-    return sa.Table(name, metadata, *columns, sqlite_autoincrement=True)
-
-
-people = _table(
+people = table(
     "people",
-    sa.Column("id", _id, primary_key=True),
+    sa.Column("id", row_id, primary_key=True),
     sa.Column("name", sa.Text, nullable=False, unique=True),
     sa.Column("role", sa.Text, nullable=False),  # AGENT REQUESTER ENGINEER ADMIN
     sa.Column("language", sa.Text, nullable=False),
@@ -33,20 +19,20 @@ people = _table(
     sa.Column("active", sa.Boolean, nullable=False, server_default=sa.true()),
 )
 
-identities = _table(
+identities = table(
     "identities",
-    sa.Column("id", _id, primary_key=True),
-    sa.Column("person_id", _id, sa.ForeignKey("people.id"), nullable=False),
+    sa.Column("id", row_id, primary_key=True),
+    sa.Column("person_id", row_id, sa.ForeignKey("people.id"), nullable=False),
     sa.Column("platform", sa.Text, nullable=False),
     sa.Column("tenant", sa.Text, nullable=False),  # Slack team; "" elsewhere
     sa.Column("user", sa.Text, nullable=False),  # the platform's immutable id
     sa.UniqueConstraint("platform", "tenant", "user"),
 )
 
-tokens = _table(
+tokens = table(
     "tokens",
-    sa.Column("id", _id, primary_key=True),
-    sa.Column("person_id", _id, sa.ForeignKey("people.id"), nullable=False),
+    sa.Column("id", row_id, primary_key=True),
+    sa.Column("person_id", row_id, sa.ForeignKey("people.id"), nullable=False),
     sa.Column("kind", sa.Text, nullable=False),  # api, signin, session
     sa.Column("hash", sa.Text, nullable=False, unique=True),
     sa.Column("created_at", sa.BigInteger, nullable=False),
@@ -55,9 +41,9 @@ tokens = _table(
     sa.Column("used_at", sa.BigInteger),
 )
 
-rooms = _table(
+rooms = table(
     "rooms",
-    sa.Column("id", _id, primary_key=True),
+    sa.Column("id", row_id, primary_key=True),
     sa.Column("platform", sa.Text, nullable=False),
     sa.Column("tenant", sa.Text, nullable=False),
     sa.Column("address", sa.Text, nullable=False),
@@ -69,9 +55,9 @@ rooms = _table(
     sa.UniqueConstraint("platform", "tenant", "address"),
 )
 
-inbox = _table(
+inbox = table(
     "inbox",
-    sa.Column("id", _id, primary_key=True),
+    sa.Column("id", row_id, primary_key=True),
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("delivery_id", sa.Text, nullable=False),
     sa.Column("lane", sa.Text, nullable=False, server_default=""),  # order is kept within a lane
@@ -86,10 +72,10 @@ inbox = _table(
 )
 sa.Index("ix_inbox_waiting", inbox.c.state, inbox.c.id)
 
-outbox = _table(
+outbox = table(
     "outbox",
-    sa.Column("id", _id, primary_key=True),
-    sa.Column("room_id", _id, sa.ForeignKey("rooms.id"), nullable=False),
+    sa.Column("id", row_id, primary_key=True),
+    sa.Column("room_id", row_id, sa.ForeignKey("rooms.id"), nullable=False),
     sa.Column("kind", sa.Text, nullable=False),  # card, say, whisper, form
     sa.Column("subject", sa.Text),  # "action:17": at most one waiting card per subject and room
     sa.Column("body", sa.Text, nullable=False),
@@ -111,24 +97,24 @@ sa.Index(
     postgresql_where=sa.text("kind = 'card' AND state = 'WAITING'"),
 )
 
-cards = _table(
+cards = table(
     "cards",
-    sa.Column("id", _id, primary_key=True),
+    sa.Column("id", row_id, primary_key=True),
     sa.Column("subject", sa.Text, nullable=False),
-    sa.Column("room_id", _id, sa.ForeignKey("rooms.id"), nullable=False),
+    sa.Column("room_id", row_id, sa.ForeignKey("rooms.id"), nullable=False),
     sa.Column("message", sa.Text),  # the platform's id of the message, once it is posted
     sa.Column("shown", sa.Text),  # hash of what the room last saw
     sa.UniqueConstraint("subject", "room_id"),
 )
 
-buttons = _table(
+buttons = table(
     "buttons",
-    sa.Column("id", _id, primary_key=True),
+    sa.Column("id", row_id, primary_key=True),
     sa.Column("token", sa.Text, nullable=False, unique=True),
-    sa.Column("room_id", _id, sa.ForeignKey("rooms.id"), nullable=False),
-    sa.Column("card_id", _id, sa.ForeignKey("cards.id")),  # null on a one-off question
-    sa.Column("person_id", _id),  # only this person may press it; null = whoever has the right
-    sa.Column("question", _id),  # outbox row of a question that takes one answer
+    sa.Column("room_id", row_id, sa.ForeignKey("rooms.id"), nullable=False),
+    sa.Column("card_id", row_id, sa.ForeignKey("cards.id")),  # null on a one-off question
+    sa.Column("person_id", row_id),  # only this person may press it; null = whoever has the right
+    sa.Column("question", row_id),  # outbox row of a question that takes one answer
     sa.Column("verb", sa.Text, nullable=False),
     sa.Column("payload", sa.Text, nullable=False),
     sa.Column("expires_at", sa.BigInteger, nullable=False),
@@ -137,15 +123,15 @@ buttons = _table(
 sa.Index("ix_buttons_card", buttons.c.card_id)
 sa.Index("ix_buttons_question", buttons.c.question)
 
-actions = _table(
+actions = table(
     "actions",
-    sa.Column("id", _id, primary_key=True),
+    sa.Column("id", row_id, primary_key=True),
     sa.Column("type", sa.Text, nullable=False),
     sa.Column("targets", sa.Text, nullable=False),
     sa.Column("params", sa.Text, nullable=False),
     sa.Column("description", sa.Text, nullable=False, server_default=""),
-    sa.Column("requester_id", _id, sa.ForeignKey("people.id"), nullable=False),
-    sa.Column("room_id", _id, sa.ForeignKey("rooms.id")),  # where it was asked; null from REST
+    sa.Column("requester_id", row_id, sa.ForeignKey("people.id"), nullable=False),
+    sa.Column("room_id", row_id, sa.ForeignKey("rooms.id")),  # where it was asked; null from REST
     sa.Column("origin", sa.Text, unique=True),  # "inbox:5": one proposal per delivery
     sa.Column("risk", sa.Text, nullable=False),
     sa.Column("reasons", sa.Text, nullable=False),
@@ -156,7 +142,7 @@ actions = _table(
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("decide_by", sa.BigInteger),
     sa.Column("escalated_at", sa.BigInteger),
-    sa.Column("decided_by", _id, sa.ForeignKey("people.id")),
+    sa.Column("decided_by", row_id, sa.ForeignKey("people.id")),
     sa.Column("decided_at", sa.BigInteger),
     sa.Column("comment", sa.Text, nullable=False, server_default=""),
     sa.Column("run_by", sa.BigInteger),
@@ -164,13 +150,13 @@ actions = _table(
     sa.Column("started_at", sa.BigInteger),
     sa.Column("finished_at", sa.BigInteger),
     sa.Column("result", sa.Text),
-    sa.Column("superseded_by", _id),
+    sa.Column("superseded_by", row_id),
 )
 sa.Index("ix_actions_state", actions.c.state, actions.c.id)
 
-requests = _table(
+requests = table(
     "requests",
-    sa.Column("id", _id, primary_key=True),
+    sa.Column("id", row_id, primary_key=True),
     sa.Column("key", sa.Text, nullable=False, unique=True),  # SR-YYYYMMDD-NNNN
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("body", sa.Text, nullable=False, server_default=""),
@@ -178,9 +164,9 @@ requests = _table(
     sa.Column("priority", sa.Text),
     sa.Column("suggestion", sa.Text),  # the model's reading, shown, never acted on
     sa.Column("state", sa.Text, nullable=False),
-    sa.Column("requester_id", _id, sa.ForeignKey("people.id"), nullable=False),
-    sa.Column("assignee_id", _id, sa.ForeignKey("people.id")),
-    sa.Column("room_id", _id, sa.ForeignKey("rooms.id")),
+    sa.Column("requester_id", row_id, sa.ForeignKey("people.id"), nullable=False),
+    sa.Column("assignee_id", row_id, sa.ForeignKey("people.id")),
+    sa.Column("room_id", row_id, sa.ForeignKey("rooms.id")),
     sa.Column("origin", sa.Text, unique=True),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("due_at", sa.BigInteger),
@@ -191,37 +177,25 @@ requests = _table(
 sa.Index("ix_requests_state", requests.c.state, requests.c.id)
 sa.Index("ix_requests_due", requests.c.state, requests.c.due_at)
 
-request_events = _table(
+request_events = table(
     "request_events",
-    sa.Column("id", _id, primary_key=True),
-    sa.Column("request_id", _id, sa.ForeignKey("requests.id"), nullable=False),
+    sa.Column("id", row_id, primary_key=True),
+    sa.Column("request_id", row_id, sa.ForeignKey("requests.id"), nullable=False),
     sa.Column("at", sa.BigInteger, nullable=False),
-    sa.Column("person_id", _id),  # null = Watchstander itself
+    sa.Column("person_id", row_id),  # null = Watchstander itself
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("detail", sa.Text, nullable=False),
 )
 sa.Index("ix_request_events_request", request_events.c.request_id, request_events.c.id)
 
-incidents = _table(
-    "incidents",
-    sa.Column("id", _id, primary_key=True),
-    sa.Column("key", sa.Text, nullable=False, unique=True),  # INC-YYYYMMDD-XXXX
-    sa.Column("source", sa.Text, nullable=False),
-    sa.Column("severity", sa.Text, nullable=False),
-    sa.Column("summary", sa.Text, nullable=False),
-    sa.Column("asset", sa.Text),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("created_at", sa.BigInteger, nullable=False),
-)
-
-freezes = _table(
+freezes = table(
     "freezes",
-    sa.Column("id", _id, primary_key=True),
+    sa.Column("id", row_id, primary_key=True),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("begun_at", sa.BigInteger, nullable=False),
-    sa.Column("begun_by", _id, sa.ForeignKey("people.id"), nullable=False),
+    sa.Column("begun_by", row_id, sa.ForeignKey("people.id"), nullable=False),
     sa.Column("ended_at", sa.BigInteger),
-    sa.Column("ended_by", _id, sa.ForeignKey("people.id")),
+    sa.Column("ended_by", row_id, sa.ForeignKey("people.id")),
 )
 
 counters = sa.Table(
@@ -231,15 +205,15 @@ counters = sa.Table(
     sa.Column("value", sa.BigInteger, nullable=False),
 )
 
-messages = _table(
+messages = table(
     "messages",
-    sa.Column("id", _id, primary_key=True),
+    sa.Column("id", row_id, primary_key=True),
     sa.Column("key", sa.Text, nullable=False, unique=True),  # MSG-YYYYMMDD-NNNN
-    sa.Column("room_id", _id, sa.ForeignKey("rooms.id"), nullable=False),
+    sa.Column("room_id", row_id, sa.ForeignKey("rooms.id"), nullable=False),
     sa.Column("at", sa.BigInteger, nullable=False),
     sa.Column("sender", sa.Text, nullable=False),
     sa.Column("sender_type", sa.Text, nullable=False),  # HUMAN BOT AGENT
-    sa.Column("to_person", _id),  # only this person sees it; null = the room
+    sa.Column("to_person", row_id),  # only this person sees it; null = the room
     sa.Column("dedupe", sa.Text, unique=True),  # "outbox:9": a repeated post is the same message
     sa.Column("body", sa.Text, nullable=False),
 )
@@ -248,7 +222,7 @@ sa.Index("ix_messages_room", messages.c.room_id, messages.c.id)
 audit = sa.Table(
     "audit",
     metadata,
-    sa.Column("seq", _id, primary_key=True, autoincrement=False),
+    sa.Column("seq", row_id, primary_key=True, autoincrement=False),
     sa.Column("at", sa.BigInteger, nullable=False),
     sa.Column("actor", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),

@@ -29,8 +29,8 @@ def run(args: argparse.Namespace) -> int:
     if problems:
         raise Failure(*problems)
     log_to_stderr(settings)
-    from bot.app import CannotStart
-    from bot.app import run as serve
+    from bot.serving import CannotStart
+    from bot.serving import run as serve
 
     try:
         return serve(settings)

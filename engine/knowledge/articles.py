@@ -24,11 +24,16 @@ class ArticlesError(Exception):
 
 @dataclass(frozen=True)
 class Article:
-    """One article, in any of the languages. ``key`` is its id in the words of whoever wrote it."""
+    """One article, in any of the languages. ``key`` is its id in the words of whoever wrote it.
+
+    ``questions``: likely questions that it answers, written when it was reviewed; they find the
+    article and make an answer surer, and are never quoted.
+    """
 
     key: str
     title: str
     body: str
+    questions: tuple[str, ...] = ()
 
 
 def load_articles(path: Path) -> list[Article]:
@@ -43,7 +48,10 @@ def load_articles(path: Path) -> list[Article]:
         left = len(problems) - MOST_PROBLEMS
         more = [f"{path}: and {left} more problems"] if left > 0 else []
         raise ArticlesError(*problems[:MOST_PROBLEMS], *more)
-    return [Article(_key(each), each["title"], each["body"]) for each in found]
+    return [
+        Article(_key(each), each["title"], each["body"], tuple(each.get("questions", ())))
+        for each in found
+    ]
 
 
 def _parsed(path: Path) -> Any:
@@ -79,6 +87,9 @@ def _problems(found: list[Any]) -> Iterator[str]:
             for name in ("title", "body")
             if not isinstance(each[name], str)
         )
+        asked = each.get("questions", [])
+        if not isinstance(asked, list) or not all(isinstance(one, str) for one in asked):
+            yield f'{where}: its "questions" are not a list of texts; write ["…", "…"]'
         if isinstance(each["id"], bool) or not isinstance(each["id"], str | int):
             yield f'{where}: its "id" is neither a text nor a whole number'
         elif not _key(each):

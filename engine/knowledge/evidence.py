@@ -58,8 +58,13 @@ class Weighed:
     rarest: float
 
 
-def match(asked: Weighed, windows: Sequence[str], whole: str) -> Match:
-    """Look for each unit in an article's haystack and in its windows."""
+def match(
+    asked: Weighed, windows: Sequence[str], whole: str, questions: Sequence[str] = ()
+) -> Match:
+    """Look for each unit in an article's haystack, its windows and its likely questions.
+
+    A likely question may fit better than any window; ``at`` is the best window all the same.
+    """
     total = sum(asked.weights)
     if not total:
         return Match()
@@ -76,6 +81,10 @@ def match(asked: Weighed, windows: Sequence[str], whole: str) -> Match:
         default=(0.0, 0),
     )
     window = windows[-place] if windows else whole
+    for question in questions:
+        fits = sum(weight * unit.found(question) for unit, weight in there)
+        if fits > near:
+            near, window = fits, question
     close = [unit.found(window) for unit in asked.units]
     got, lacking = _characters(asked, close)
     return Match(

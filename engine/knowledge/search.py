@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from engine.knowledge import confidence as confidence_weights
 from engine.knowledge import synonyms as synonym_groups
 from engine.knowledge.analysis import Analysed, analysed, haystack, terms
 from engine.knowledge.articles import Article
-from engine.knowledge.confidence import Confidence
+from engine.knowledge.confidence import LOWEST, UNVOTED, Calibration, Confidence
 from engine.knowledge.evidence import Match, Weighed, evidence, match, number_missing
 from engine.knowledge.index import Index
-from engine.knowledge.passages import sentences
-from engine.knowledge.question import LONGEST, Unit, rarity, units
+from engine.knowledge.page import Line, Page, paged
+from engine.knowledge.question import LONGEST, rarity, units
 from engine.knowledge.synonyms import Synonyms
 from engine.knowledge.words import folded
 
 CANDIDATES, CLOSELY = 10, 6
 """Articles that are ranked, and how many of them are looked at word by word."""
-LONGEST_TITLE, LONGEST_BODY = 1_000, 200_000
-"""Characters of an article that are searched."""
 _CLOSENESS = 0.5
 """What the weight that stands close together in an article adds to its score."""
 _RIVALS = 4
@@ -32,12 +29,14 @@ _RIVALS = 4
 class Found:
     """An article for a question.
 
-    ``passage`` is the part of the body that fits best, as written; ``score`` compares articles
-    for one question and means nothing else.
+    ``passage`` is the part of the body that fits best, as written, from ``start`` to ``end`` in
+    characters; ``score`` compares articles for one question and means nothing else.
     """
 
     article: Article
     passage: str
+    start: int
+    end: int
     score: float
     match: Match
 
@@ -47,10 +46,12 @@ class Answer:
     """The articles nearest to a question, the best first.
 
     ``confidence``: the probability that the first answers it, from 0 to 1; 0 where there is none.
+    ``logit`` is what the evidence says by the shipped weights, before any vote of this place.
     """
 
     found: tuple[Found, ...]
     confidence: float
+    logit: float
     evidence: dict[str, float]
 
     @property
@@ -60,24 +61,10 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Page:
-    article: Article
-    title: str
-    title_units: tuple[Unit, ...]
-    lines: tuple[str, ...]
-    parts: tuple[str, ...]
-
-    @property
-    def whole(self) -> str:
-        return self.title + "".join(self.parts)
-
-    def windows(self) -> list[str]:
-        """The title with each two sentences that follow each other; made when they are needed."""
-        starts = range(max(1, len(self.parts) - 1))
-        return [self.title + "".join(self.parts[at : at + 2]) for at in starts]
-
-    def passage(self, at: int) -> str:
-        return " ".join(self.lines[at : at + 2])
+class _Ranked:
+    score: float
+    page: Page
+    fits: Match
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,52 +75,59 @@ class _Question:
 
 
 class Search:
-    """An index over articles. Made once; asking changes nothing in it."""
+    """An index over articles, which come and go one by one. Asking changes nothing in it.
+
+    ``calibration`` may be set anew at any time, as engine.knowledge.refit makes it of votes.
+    """
 
     def __init__(
         self,
-        articles: Iterable[Article],
+        articles: Iterable[Article] = (),
         synonyms: Synonyms | None = None,
         confidence: Confidence | None = None,
+        calibration: Calibration = UNVOTED,
     ) -> None:
+        self.calibration = calibration
         self._synonyms = synonyms or synonym_groups.shipped()
-        self._confidence = confidence
-        self._pages: list[_Page] = []
-        self._index = Index(map(self._add, articles))
+        self._confidence = confidence or confidence_weights.shipped()
+        self._pages: dict[int, Page] = {}
+        self._numbers: dict[str, int] = {}
+        self._next = 0
+        self._index = Index()
+        for article in articles:
+            self.put(article)
+
+    def __len__(self) -> int:
+        return len(self._pages)
+
+    def put(self, article: Article) -> None:
+        """Take in an article, in place of the one with its key if there is one."""
+        self.remove(article.key)
+        page, found = paged(article, self._synonyms)
+        self._index.add(self._next, found)
+        self._pages[self._next] = page
+        self._numbers[article.key] = self._next
+        self._next += 1
+
+    def remove(self, key: str) -> bool:
+        """Leave out the article with this key; False where there is none."""
+        number = self._numbers.pop(key, None)
+        if number is None:
+            return False
+        page = self._pages.pop(number)
+        self._index.remove(number, paged(page.article, self._synonyms)[1])
+        return True
 
     def ask(self, question: str, most: int = 3) -> Answer:
         """The articles nearest to a question in words of a person; ``most`` of them are kept."""
         asked = self._question(question)
         ranked = self._ranked(asked)
         if not ranked:
-            return Answer((), 0.0, {})
+            return Answer((), 0.0, LOWEST, {})
         proof = self._evidence(asked, ranked)
-        found = tuple(
-            Found(page.article, page.passage(fits.at), score, fits)
-            for score, page, fits in ranked[:most]
-        )
-        sure = (self._confidence or confidence_weights.shipped()).of(proof)
-        return Answer(found, sure, proof)
-
-    def _add(self, article: Article) -> tuple[Counter[str], Counter[str]]:
-        """Keep an article's page; its terms are for the index."""
-        title = analysed(article.title[:LONGEST_TITLE], self._synonyms)
-        counts: Counter[str] = Counter()
-        lines, parts = sentences(article.body[:LONGEST_BODY]), []
-        for line in lines:
-            part = analysed(line, self._synonyms)
-            parts.append(haystack(part))
-            counts.update(terms(part))
-        self._pages.append(
-            _Page(
-                article=article,
-                title=haystack(title),
-                title_units=tuple(units(title)),
-                lines=tuple(lines),
-                parts=tuple(parts),
-            )
-        )
-        return terms(title), counts
+        logit = self._confidence.logit(proof)
+        sure = self.calibration.of(logit, ranked[0].page.article.key)
+        return Answer(tuple(map(_found, ranked[:most])), sure, logit, proof)
 
     def _question(self, question: str) -> _Question:
         parts = analysed(question[:LONGEST], self._synonyms)
@@ -144,33 +138,42 @@ class Search:
             parts, Weighed(asked, rarities, weights, self._index.rarest), haystack(parts)
         )
 
-    def _ranked(self, asked: _Question) -> list[tuple[float, _Page, Match]]:
+    def _ranked(self, asked: _Question) -> list[_Ranked]:
         total = sum(asked.weighed.weights)
         ranked = []
         for place, (score, number) in enumerate(self._index.best(terms(asked.parts), CANDIDATES)):
             page = self._pages[number]
-            fits = match(asked.weighed, page.windows(), page.whole) if place < CLOSELY else Match()
+            fits = self._match(asked, page) if place < CLOSELY else Match()
             close = (score + _CLOSENESS * total) * fits.near
-            ranked.append((score + close, number, page, fits))
-        ranked.sort(key=lambda row: (-row[0], row[1]))
-        return [(score, page, fits) for score, _, page, fits in ranked]
+            ranked.append(_Ranked(score + close, page, fits))
+        ranked.sort(key=lambda row: (-row.score, row.page.article.key))
+        return ranked
 
-    def _evidence(
-        self, asked: _Question, ranked: list[tuple[float, _Page, Match]]
-    ) -> dict[str, float]:
-        _, page, best = ranked[0]
+    def _match(self, asked: _Question, page: Page) -> Match:
+        questions = [page.title.text + line.text for line in page.asked]
+        return match(asked.weighed, page.windows(), page.whole, questions)
+
+    def _evidence(self, asked: _Question, ranked: Sequence[_Ranked]) -> dict[str, float]:
+        page, best = ranked[0].page, ranked[0].fits
+        start, end = page.place(best.at)
         return evidence(
             best,
-            [fits for _, _, fits in ranked[1 : 1 + _RIVALS]],
-            named=self._named(page, asked.text),
-            numberless=number_missing(asked.parts.text, folded(page.passage(best.at))),
+            [each.fits for each in ranked[1 : 1 + _RIVALS]],
+            named=max(self._named(line, asked.text) for line in (page.title, *page.asked)),
+            numberless=number_missing(asked.parts.text, folded(page.article.body[start:end])),
         )
 
-    def _named(self, page: _Page, question: str) -> float:
+    def _named(self, line: Line, question: str) -> float:
         weights = [
             (unit, unit.weight * rarity(unit, self._index.idf, self._index.holds))
-            for unit in page.title_units
+            for unit in line.units
         ]
         total = sum(weight for _, weight in weights)
         named = sum(weight * unit.found(question) for unit, weight in weights)
         return named / total if total else 0.0
+
+
+def _found(ranked: _Ranked) -> Found:
+    article = ranked.page.article
+    start, end = ranked.page.place(ranked.fits.at)
+    return Found(article, article.body[start:end], start, end, ranked.score, ranked.fits)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.app import CannotStart, serve
+from bot.serving import CannotStart, serve
 from bot.settings import load_settings
 from storage import audit_read
 from storage.lifecycle import State

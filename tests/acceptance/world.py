@@ -14,7 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bot.app import App, serve
+from bot.app import App
+from bot.serving import serve
 from bot.settings import load_settings
 from engine.execution.demo_hosts import DemoHosts
 from engine.inventory import load_inventory

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from storage.all_tables import metadata
 from storage.database import Database, DatabaseSettings
-from storage.tables import metadata
 from tests.conftest import FakeClock
 
 

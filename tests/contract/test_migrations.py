@@ -10,9 +10,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from storage import migrate, people
+from storage.all_tables import metadata
 from storage.database import Database, DatabaseSettings
 from storage.migrate import Schema, WrongSchema
-from storage.tables import metadata
 
 
 def differences(connection: sa.Connection) -> list[object]:

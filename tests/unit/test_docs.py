@@ -17,7 +17,7 @@ from bot.settings import OPTIONAL, SECTIONS, SettingsError, load_settings
 from engine.risk import load_policy
 from handlers.commands import registry
 from storage import lifecycle
-from storage.tables import metadata
+from storage.all_tables import metadata
 from tests.reference import DOCS, ROOT, files
 from tests.reference.command_line import parsers
 from tests.reference.drawing import mermaid, svg

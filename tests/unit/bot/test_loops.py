@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from bot.app import keep_going
 from bot.schedule import Schedule
+from bot.serving import keep_going
 from storage.database import Database
 from tests.conftest import FakeClock
 from tests.unit.bot.conftest import until

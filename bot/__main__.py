@@ -11,6 +11,7 @@ from bot.commandline import (
     audit,
     check,
     demo,
+    guard,
     incident,
     kb,
     migrate,
@@ -22,7 +23,20 @@ from bot.commandline import (
 )
 from bot.commandline.output import Failure, remark
 
-COMMANDS = (run, demo, check, migrate, token, audit, plan, parse, incident, kb, slack_manifest)
+COMMANDS = (
+    run,
+    demo,
+    check,
+    migrate,
+    token,
+    audit,
+    plan,
+    parse,
+    guard,
+    incident,
+    kb,
+    slack_manifest,
+)
 """One line per sub-command; the order is that of --help."""
 
 

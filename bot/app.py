@@ -7,12 +7,13 @@ from typing import Any
 
 from bot.delivery import Delivery, DeliverySettings
 from bot.links import Links
-from bot.metrics import ACTIONS, LINK_UP, WAITING
+from bot.metrics import ACTIONS, INCIDENTS, LINK_UP, WAITING
 from bot.platforms.messenger.platform import MessengerPlatform
 from bot.platforms.port import Platform
 from bot.platforms.slack.platform import SlackPlatform
 from bot.platforms.telegram.platform import TelegramPlatform
 from bot.platforms.web.platform import WebPlatform
+from bot.reports import ReportWorker
 from bot.schedule import Schedule
 from bot.settings import Settings
 from bot.worker import InboxWorker, WorkerSettings
@@ -24,18 +25,26 @@ from engine.cycle import Cycle
 from engine.execution.dispatcher import Dispatcher
 from engine.execution.inside import RequestSteps
 from engine.execution.ssh import SshRunner
+from engine.healing.check_rounds import CheckRounds
+from engine.healing.healer import Healer
+from engine.healing.playbooks import load_playbooks
+from engine.healing.probes import Prober
 from engine.inventory import load_inventory
+from engine.knowledge.knowledge import Knowledge
 from engine.language.reader import Reader
+from engine.nudges import Nudges, load_rules
 from engine.planning import Planner
 from engine.requests.desk import Desk
 from engine.risk import load_policy
+from engine.upkeep.expiry import Upkeep
 from handlers.commands import registry
+from handlers.explaining import Explaining
 from handlers.router import Router
 from handlers.services import Link, Services
 from prompts.texts import LANGUAGES, say, text
-from storage import actions, inbox, outbox, people
+from storage import actions, inbox, incidents, outbox, people
 from storage.database import Clock, Database
-from storage.lifecycle import State
+from storage.lifecycle import IncidentState, State
 
 
 class App:
@@ -50,24 +59,52 @@ class App:
         planner = Planner(inventory, policy, scripts, settings.plan)
         proposals = Proposals(planner, settings.approvals)
         desk = Desk(settings.sla)
+        runner = SshRunner(settings.ssh, inventory, scripts)
+        prober = Prober(planner, runner, settings.checks)
+        playbooks = load_playbooks(settings.heal.playbooks, settings.plan)
+        self.healer = Healer(self.db, proposals, playbooks, prober, settings.heal)
         self.watch = ApprovalWatch(self.db, proposals, settings.approvals)
         self.reader = Reader(inventory, settings.model)
         self.links = Links(self._platforms(settings))
-        self.cycle = Cycle(self.db, desk, self.watch.run_once, settings.cycle)
+        self.knowledge = Knowledge(self.db, settings.knowledge, settings.model)
+        self.cycle = self._cycle(settings, desk)
+        nudges = Nudges(load_rules(settings.nudge_rules, policy), planner, settings.nudges)
+        self.upkeep = Upkeep(self.db, inventory.listed, settings.upkeep, settings.team.time_zone)
+        self.explaining = Explaining(self.db, inventory, self.knowledge.writer)
         self.services = Services(
-            self.db, inventory, self.reader, proposals, desk, self.cycle, self._states
+            db=self.db,
+            inventory=inventory,
+            reader=self.reader,
+            proposals=proposals,
+            desk=desk,
+            cycle=self.cycle,
+            links=self._states,
+            healer=self.healer,
+            report_settings=settings.incidents,
+            checks=settings.checks,
+            nudges=nudges,
+            upkeep=self.upkeep,
+            knowledge=self.knowledge,
+            explaining=self.explaining,
         )
+        self.checks = CheckRounds(self.db, prober, inventory, self.services.report_settings)
         self.worker = InboxWorker(self.db, Router(self.services), self.links, WorkerSettings())
+        self.reports = ReportWorker(self.services)
         self.delivery = Delivery(self.db, self.links, DeliverySettings())
-        self.dispatcher = Dispatcher(
-            self.db,
-            proposals,
-            SshRunner(settings.ssh, inventory, scripts),
-            RequestSteps(self.db, desk),
-            settings.runner,
-        )
+        inside = RequestSteps(self.db, desk)
+        self.dispatcher = Dispatcher(self.db, proposals, runner, inside, settings.runner)
         self.checkpointer = Checkpointer(settings.audit)
         self.schedule = Schedule()
+
+    def _cycle(self, settings: Settings, desk: Desk) -> Cycle:
+        return Cycle(
+            self.db,
+            desk,
+            self.watch.run_once,
+            settings.cycle,
+            answer=self.knowledge.answer,
+            draft=self.knowledge.drafts.in_cycle,
+        )
 
     def _platforms(self, settings: Settings) -> Sequence[Platform]:
         menu = command_menu()
@@ -98,10 +135,13 @@ class App:
         """Set the gauges of /metrics."""
         async with self.db.read() as tx:
             counts = await actions.counts(tx)
+            happened = await incidents.counts(tx)
             WAITING.labels("inbox").set(await inbox.count_waiting(tx))
             WAITING.labels("outbox").set(await outbox.count_waiting(tx))
         for state in State:
             ACTIONS.labels(state.value).set(counts.get(state, 0))
+        for stands in IncidentState:
+            INCIDENTS.labels(stands.value).set(happened.get(stands, 0))
         for link in self._states():
             LINK_UP.labels(link.name).set(link.ok)
 

@@ -1,4 +1,6 @@
-"""The demo's folder: configuration, inventory and scripts, written once and then the user's own."""
+"""The demo's folder: configuration, inventory, scripts and a playbook, written once and then the
+user's own.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +36,10 @@ def write_folder(folder: Path, port: int) -> None:
         (folder / "scripts" / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
         inventory = (_FILES / "inventory.toml").read_text(encoding="utf-8")
         (folder / "inventory.toml").write_text(inventory, encoding="utf-8")
+        (folder / "playbooks").mkdir()
+        for playbook in (_FILES / "playbooks").glob("*.toml"):
+            content = playbook.read_text(encoding="utf-8")
+            (folder / "playbooks" / playbook.name).write_text(content, encoding="utf-8")
         config = (_FILES / "settings.toml").read_text(encoding="utf-8")
         config = config.replace("port = 8484", f"port = {port}")
         # Last: a folder that has it is complete.

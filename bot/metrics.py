@@ -9,6 +9,7 @@ HANDLING_SECONDS = Histogram(
     "watchstander_handling_seconds", "Seconds from taking a delivery to its commit", ["kind"]
 )
 ACTIONS = Gauge("watchstander_actions", "Actions by state", ["state"])
+INCIDENTS = Gauge("watchstander_incidents", "Incidents by state", ["state"])
 WAITING = Gauge("watchstander_waiting", "Rows that wait to be handled or sent", ["box"])
 LINK_UP = Gauge("watchstander_link_up", "1 while a room platform or the reader is alive", ["name"])
 SENDS = Counter("watchstander_sends_total", "Sends to a room", ["platform", "kind", "result"])

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from importlib.metadata import version
 
 import uvicorn
+from fastapi import FastAPI
 
 from bot import web
 from bot.app import App
@@ -21,8 +22,15 @@ from bot.settings import Settings
 from engine.audit import CannotSign
 from handlers.api.anomalies import anomaly_routes
 from handlers.api.auto import auto_routes
+from handlers.api.checks import check_routes
+from handlers.api.expiry import expiry_routes
+from handlers.api.findings import finding_routes
+from handlers.api.incidents import incident_routes
+from handlers.api.kb import kb_routes
+from handlers.api.playbooks import playbook_routes
 from handlers.api.reference import reference_routes
 from handlers.api.requests import request_routes
+from handlers.webhooks.alertmanager import alertmanager_routes
 from prompts.texts import show_times_in
 from storage import lease, migrate, people, rooms
 from storage.database import Clock
@@ -30,6 +38,9 @@ from storage.database import Clock
 log = logging.getLogger(__name__)
 
 _WATCH_EVERY_S = 5.0
+_CHECK_EVERY_S = 1.0
+_UPKEEP_EVERY_S = 30.0
+_HEAL_WATCH_EVERY_S = 300.0
 
 
 class CannotStart(Exception):
@@ -83,8 +94,13 @@ async def _running(app: App, door: socket.socket) -> AsyncIterator[None]:
     server = _Server(_http(app))
     loops = [
         asyncio.create_task(keep_going(app.worker.serve, "inbox"), name="inbox"),
+        asyncio.create_task(keep_going(app.reports.serve, "reports"), name="reports"),
         asyncio.create_task(keep_going(app.delivery.serve, "delivery"), name="delivery"),
         asyncio.create_task(keep_going(app.dispatcher.serve, "dispatcher"), name="dispatcher"),
+        asyncio.create_task(keep_going(app.healer.serve, "healer"), name="healer"),
+        asyncio.create_task(keep_going(app.knowledge.serve, "knowledge"), name="knowledge"),
+        asyncio.create_task(keep_going(app.knowledge.serve_learning, "learning"), name="learning"),
+        asyncio.create_task(keep_going(app.explaining.serve, "explaining"), name="explaining"),
         asyncio.create_task(keep_going(lambda: _watch_on_news(app), "watch"), name="watch"),
         asyncio.create_task(keep_going(lambda: _sign_on_news(app), "audit"), name="audit"),
     ]
@@ -95,6 +111,7 @@ async def _running(app: App, door: socket.socket) -> AsyncIterator[None]:
         yield
     finally:
         app.schedule.stop()
+        await app.checks.stop()
         server.should_exit = True
         # While the rooms are still connected: what is on its way arrives, and that is written down.
         await app.delivery.drain()
@@ -106,25 +123,37 @@ async def _running(app: App, door: socket.socket) -> AsyncIterator[None]:
         for task in loops:
             task.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
+        await app.knowledge.stop()
         await app.reader.stop()
         await _sign(app)
 
 
-def _http(app: App) -> uvicorn.Config:
+def application(app: App) -> FastAPI:
+    """Every route: the rooms' doors, REST, webhooks, health and metrics."""
     routers = [
         auto_routes(app.services),
         request_routes(app.services),
         anomaly_routes(app.services),
+        incident_routes(app.services),
+        finding_routes(app.services),
+        alertmanager_routes(app.services),
+        kb_routes(app.services),
+        playbook_routes(app.services),
+        check_routes(app.services),
         reference_routes(),
-        web_routes(app.web),
+        expiry_routes(app.services),
+        web_routes(app.web, app.upkeep),
     ]
     if app.messenger is not None:
         routers.append(messenger_routes(app.messenger))
-    served = web.build(
+    return web.build(
         routers, app.ready, app.measure, app.slack, app.telegram, version("watchstander")
     )
+
+
+def _http(app: App) -> uvicorn.Config:
     return uvicorn.Config(
-        served,
+        application(app),
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -156,6 +185,9 @@ async def _sign(app: App) -> None:
 def _plan_ticks(app: App) -> None:
     app.schedule.every(app.settings.cycle.minutes * 60, "cycle", app.cycle.run_once)
     app.schedule.every(_WATCH_EVERY_S, "watch", app.watch.run_once)
+    app.schedule.every(_CHECK_EVERY_S, "checks", app.checks.run_once)
+    app.schedule.every(_HEAL_WATCH_EVERY_S, "heal watch", app.healer.keep_watch)
+    app.schedule.every(_UPKEEP_EVERY_S, "upkeep", app.upkeep.run_once)
     app.schedule.start()
 
 

@@ -16,15 +16,23 @@ from bot.platforms.messenger.settings import MessengerSettings
 from bot.platforms.slack.settings import SlackSettings
 from bot.platforms.telegram.settings import TelegramSettings
 from bot.platforms.web.settings import WebSettings
+from bot.settings_checks import read_checks
+from bot.settings_nudges import read_nudges
 from bot.settings_reading import Source, blame_unknown, read
 from engine.approvals.settings import ApprovalSettings
 from engine.audit import AuditSettings
 from engine.cycle import CycleSettings
 from engine.execution.dispatcher import DispatchSettings
 from engine.execution.ssh import SshSettings
+from engine.healing.checks import Check
+from engine.healing.settings import HealSettings
+from engine.incidents.reports import ReportSettings
+from engine.knowledge.settings import KnowledgeSettings
 from engine.language.model import ModelSettings
+from engine.nudges import NudgeRule, NudgeSettings
 from engine.planning import PlanSettings
 from engine.requests.desk import DeskSettings
+from engine.upkeep.settings import UpkeepSettings
 from storage import address
 from storage.database import DatabaseSettings
 from storage.people import Listing
@@ -97,6 +105,13 @@ class Settings:
     sla: DeskSettings
     cycle: CycleSettings
     audit: AuditSettings
+    incidents: ReportSettings
+    heal: HealSettings
+    knowledge: KnowledgeSettings
+    checks: tuple[Check, ...]
+    nudges: NudgeSettings
+    nudge_rules: tuple[NudgeRule, ...]
+    upkeep: UpkeepSettings
 
 
 SECTIONS: Mapping[str, type] = {
@@ -113,13 +128,18 @@ SECTIONS: Mapping[str, type] = {
     "sla": DeskSettings,
     "cycle": CycleSettings,
     "audit": AuditSettings,
+    "incidents": ReportSettings,
+    "heal": HealSettings,
+    "knowledge": KnowledgeSettings,
+    "nudges": NudgeSettings,
+    "upkeep": UpkeepSettings,
 }
 """Tables that are always there: a missing one means its defaults."""
 
 OPTIONAL: Mapping[str, type] = {"slack": SlackSettings, "telegram": TelegramSettings}
 """Tables that switch something on."""
 
-_OTHERS = ("messenger", "person", "room")
+_OTHERS = ("messenger", "person", "room", "check", "nudge")
 
 
 class SettingsError(Exception):
@@ -147,6 +167,8 @@ def load_settings(path: Path, environ: Mapping[str, str] | None = None) -> Setti
         parts[name] = read(cls, raw[name], f"[{name}]", source) if name in raw else None
     parts["people"] = listed.read_people(raw.get("person", []), source)
     parts["rooms"], urls = listed.read_rooms(raw.get("room", []), source)
+    parts["checks"] = read_checks(raw.get("check", []), source)
+    parts["nudge_rules"] = read_nudges(raw.get("nudge", []), source)
     messenger = _messenger(raw.get("messenger"), urls, source)
     parts["messenger"] = messenger
     platforms = ["web", "messenger", *(name for name in OPTIONAL if name in raw)]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
-from bot.settings_reading import Source, read
+from bot.settings_reading import Source, blame_twice, place_of, read, tables
 from prompts.texts import DEFAULT_LANGUAGE, LANGUAGES
 from storage.people import ITSELF, Account, Listing, Role
 from storage.rooms import RoomListing
@@ -73,19 +72,19 @@ class RoomEntry:
 def read_people(raw: object, source: Source) -> tuple[Listing, ...]:
     """Everybody of ``[[person]]``; what is wrong goes to the problems."""
     entries: list[tuple[str, PersonEntry]] = []
-    for number, table in enumerate(_tables(raw, "[[person]]", source), 1):
-        place = _place("[[person]]", number, table, "name")
+    for number, table in enumerate(tables(raw, "[[person]]", source), 1):
+        place = place_of("[[person]]", number, table, "name")
         entry = read(PersonEntry, table, place, source)
         if entry is not None:
             entries.append((place, entry))
     listings = [_listing(place, entry, source) for place, entry in entries]
-    _blame_twice([(p, e.name.casefold()) for p, e in entries], "the name", source)
+    blame_twice([(p, e.name.casefold()) for p, e in entries], "the name", source)
     accounts = [
         (place, account)
         for (place, _), listing in zip(entries, listings, strict=True)
         for account in listing.accounts
     ]
-    _blame_twice([(p, "/".join(_parts(a))) for p, a in accounts], "the account", source)
+    blame_twice([(p, "/".join(_parts(a))) for p, a in accounts], "the account", source)
     return tuple(listings)
 
 
@@ -94,8 +93,8 @@ def read_rooms(raw: object, source: Source) -> tuple[tuple[RoomListing, ...], di
     listings: list[RoomListing] = []
     places: list[tuple[str, str]] = []
     urls: dict[str, str] = {}
-    for number, table in enumerate(_tables(raw, "[[room]]", source), 1):
-        place = _place("[[room]]", number, table, "address")
+    for number, table in enumerate(tables(raw, "[[room]]", source), 1):
+        place = place_of("[[room]]", number, table, "address")
         entry = read(RoomEntry, table, place, source)
         if entry is None:
             continue
@@ -114,7 +113,7 @@ def read_rooms(raw: object, source: Source) -> tuple[tuple[RoomListing, ...], di
             )
         )
         places.append((place, entry.address))
-    _blame_twice(places, "the address", source)
+    blame_twice(places, "the address", source)
     return tuple(listings), urls
 
 
@@ -142,18 +141,6 @@ def check_platforms(
 def _written(room: RoomListing) -> str:
     tenant = f"{room.tenant}/" if room.tenant else ""
     return f"{room.platform}:{tenant}{room.address}"
-
-
-def _tables(raw: object, place: str, source: Source) -> list[Mapping[str, Any]]:
-    if isinstance(raw, list) and all(isinstance(item, Mapping) for item in raw):
-        return raw
-    source.blame(place, f"expected a list of tables; begin each one with {place}")
-    return []
-
-
-def _place(kind: str, number: int, table: Mapping[str, Any], key: str) -> str:
-    name = table.get(key)
-    return f"{kind} {name}" if isinstance(name, str) and name else f"{kind} {number}"
 
 
 def _listing(place: str, entry: PersonEntry, source: Source) -> Listing:
@@ -237,11 +224,3 @@ def _check_webhook(place: str, platform: str, url: str, source: Source) -> None:
 
 def _parts(account: Account) -> tuple[str, str, str]:
     return account.platform, account.tenant, account.user
-
-
-def _blame_twice(places: list[tuple[str, str]], what: str, source: Source) -> None:
-    seen: dict[str, str] = {}
-    for place, value in places:
-        if value in seen:
-            source.blame(place, f"{what} {value} is taken by {seen[value]}; keep one of them")
-        seen.setdefault(value, place)

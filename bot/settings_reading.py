@@ -91,6 +91,29 @@ def blame_unknown(
         source.blame(f"{place} {key}".strip(), f"no such setting; {mend}")
 
 
+def tables(raw: object, place: str, source: Source) -> list[Mapping[str, Any]]:
+    """The tables of a list such as ``[[room]]``; what is no such list goes to the problems."""
+    if isinstance(raw, list) and all(isinstance(item, Mapping) for item in raw):
+        return raw
+    source.blame(place, f"expected a list of tables; begin each one with {place}")
+    return []
+
+
+def place_of(kind: str, number: int, table: Mapping[str, Any], key: str) -> str:
+    """How messages name one table of a list: by its name, or by its number."""
+    name = table.get(key)
+    return f"{kind} {name}" if isinstance(name, str) and name else f"{kind} {number}"
+
+
+def blame_twice(places: list[tuple[str, str]], what: str, source: Source) -> None:
+    """Note every value that stands at more than one place; ``what`` says what the value is."""
+    seen: dict[str, str] = {}
+    for place, value in places:
+        if value in seen:
+            source.blame(place, f"{what} {value} is taken by {seen[value]}; keep one of them")
+        seen.setdefault(value, place)
+
+
 def _required(spec: dataclasses.Field[Any]) -> bool:
     return spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
 

@@ -1,4 +1,4 @@
-"""Takes kept deliveries out of the inbox and hands them to the router.
+"""Takes what was kept from the rooms out of the inbox and hands it to the router.
 
 Deliveries of one speaker in one room are handled in order; all others side by side, so that a
 sentence that a model is thinking about never holds up somebody else's click.
@@ -15,6 +15,7 @@ from bot.links import Links
 from bot.metrics import EVENTS, HANDLING_SECONDS
 from handlers.inbound import Event
 from handlers.router import Router
+from handlers.webhooks import intake
 from storage import inbox
 from storage.database import Database
 from storage.inbox import Delivery
@@ -83,7 +84,8 @@ class InboxWorker:
             await self._ended.wait()
         async with self._db.read() as tx:
             # Rows in work are still NEW: read past them.
-            found = await inbox.waiting(tx, self._settings.batch + len(self._in_work))
+            limit = self._settings.batch + len(self._in_work)
+            found = await inbox.waiting(tx, limit, but_not=intake.SOURCE)
         if self._closing:
             return 0
         fresh = [delivery for delivery in found if delivery.id not in self._in_work]

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.errors import GiveUp, Why
+from engine.incidents import reports
+from engine.incidents.reports import Report, ReportSettings
+from engine.inventory import Inventory
 from engine.requests import words
 from prompts.texts import Text, text
-from storage import audit, incidents
+from storage import audit
 from storage.database import Transaction
 from storage.incidents import Incident
 from storage.people import Person
@@ -15,7 +18,6 @@ from storage.people import Person
 SEVERITIES = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
 _SEVERE = ("HIGH", "CRITICAL")
 _SOURCE_LIMIT = 100
-_SUMMARY_LIMIT = 2_000
 
 
 @dataclass(frozen=True)
@@ -28,21 +30,26 @@ class Outcome:
 
 async def report(
     tx: Transaction,
+    inventory: Inventory,
     person: Person,
     source: str,
     severity: str,
     summary: str,
     *,
     asset: str | None = None,
+    settings: ReportSettings = reports.DEFAULT,
 ) -> Outcome:
-    """HIGH and CRITICAL open an incident ``INC-YYYYMMDD-NNNN``; LOW and MEDIUM are skipped.
+    """HIGH and CRITICAL are taken as P2 and P1; LOW and MEDIUM are skipped.
 
-    ``asset`` is kept as it was named; it need not be in the inventory, because nothing acts on it.
-    Raises GiveUp(INVALID) for an unknown severity or text that is empty, too long or not printable.
+    What the same source told of the same asset before is the same incident. ``asset`` is kept as
+    it was named when the inventory has no such thing. Raises GiveUp(INVALID) for an unknown
+    severity or text that is empty, too long or not printable.
     """
-    source = words.line(text("anomaly_field_source"), source, _SOURCE_LIMIT)
-    summary = words.paragraph(text("anomaly_field_summary"), summary, _SUMMARY_LIMIT)
-    asset = words.line(text("anomaly_field_asset"), asset, _SOURCE_LIMIT) if asset else None
+    source = words.line(text("report_field", name="source"), source, _SOURCE_LIMIT)
+    if reports.own_source(source):
+        raise GiveUp(Why.INVALID, text("report_own_source", source=words.quoted(source)))
+    summary = words.paragraph(text("report_field", name="summary"), summary, reports.SUMMARY_LIMIT)
+    asset = words.line(text("report_field", name="asset"), asset, _SOURCE_LIMIT) if asset else None
     level = severity.upper()
     if level not in SEVERITIES:
         known = ", ".join(SEVERITIES)
@@ -54,7 +61,9 @@ async def report(
         detail = {"source": source, "severity": level, "summary": summary, "asset": asset}
         await audit.append(tx, person.actor, "anomaly.skip", source, detail)
         return Outcome(skipped=text("anomaly_skipped", severity=level))
-    made = await incidents.create(
-        tx, source=source, severity=level, summary=summary, asset=asset, actor=person.actor
+    head, _, rest = summary.partition("\n")
+    found = Report(
+        source, level, head, detail=rest, asset=asset, labels={"severity": level.lower()}
     )
-    return Outcome(incident=made)
+    taken = await reports.take(tx, inventory, person.actor, found, settings)
+    return Outcome(incident=taken.incident)

@@ -28,6 +28,9 @@ _log = logging.getLogger(__name__)
 Sweep = Callable[[], Awaitable[WatchReport]]
 """``await sweep()`` escalates and expires actions: ``ApprovalWatch.run_once``."""
 
+Work = Callable[[], Awaitable[int]]
+"""``await work()`` does a step of another part's and gives how many things it did."""
+
 
 @dataclass(frozen=True)
 class CycleSettings:
@@ -53,9 +56,13 @@ class CycleReport:
     started_at: int = 0
     took_ms: int = 0
     classified: int = 0
+    answered: int = 0
+    """INQUIRY requests that the knowledge base answered."""
     assigned: int = 0
     escalated: int = 0
     breached: int = 0
+    drafted: int = 0
+    """Articles drafted from completed requests since the cycle before."""
     expired: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     """Step → what went wrong, in English. What the step had committed before is counted."""
@@ -73,12 +80,17 @@ class Cycle:
         desk: Desk,
         sweep: Sweep,
         settings: CycleSettings | None = None,
+        *,
+        answer: Work | None = None,
+        draft: Work | None = None,
     ) -> None:
         self.settings = settings or CycleSettings()
         self.last: CycleReport | None = None
         self._db = db
         self._desk = desk
         self._sweep = sweep
+        self._answer = answer
+        self._draft = draft
         self._running: asyncio.Task[CycleReport] | None = None
 
     @property
@@ -109,9 +121,11 @@ class Cycle:
     def _steps(self) -> dict[str, Callable[[], AsyncIterator[int]]]:
         return {
             "classified": self._classify,
+            "answered": lambda: _counted(self._answer),
             "assigned": self._assign,
             "escalated": self._escalate,
             "breached": self._breach,
+            "drafted": lambda: _counted(self._draft),
             "expired": self._expire,
         }
 
@@ -184,3 +198,8 @@ class Cycle:
 
     async def _expire(self) -> AsyncIterator[int]:
         yield len((await self._sweep()).expired)
+
+
+async def _counted(work: Work | None) -> AsyncIterator[int]:
+    if work is not None:
+        yield await work()

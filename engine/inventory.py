@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from engine.upkeep.listed import TABLES, Listed, read_listed
+
 LAYERS = ("WAS", "WEB", "DB")
 ENVIRONMENTS = ("PRD", "STG", "DEV")
+_ROLES = {"WAS": "app", "WEB": "web", "DB": "db"}
 
 # What may stand in each field. These values reach argv and SSH, so they are ASCII, never begin
 # with a dash, and are matched whole.
@@ -20,6 +23,8 @@ _ADDRESS = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|[0-9a-f
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _UNIT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@:-]{0,200}")
 _CONTAINER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}")
+_ROLE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_FOLDER = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9_.@+=,:-]{0,254}){1,15}")
 _KEY_FILE = re.compile(r"[^-\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,1000}")
 _PATTERNS = {
     "code": _CODE,
@@ -28,6 +33,9 @@ _PATTERNS = {
     "user": _USER,
     "service": _UNIT,
     "container": _CONTAINER,
+    "role": _ROLE,
+    "compose": _FOLDER,
+    "compose_service": _CONTAINER,
     "key": _KEY_FILE,
 }
 _NAME_LIMIT = 200
@@ -70,6 +78,16 @@ class Asset:
     """Private key file; the configured default when empty."""
     names: tuple[str, ...] = ()
     """Further names people use for it."""
+    role: str = ""
+    """What playbooks know it by; when not given the layer's: WAS app, WEB web, DB db."""
+    compose: str = ""
+    """Folder of its docker compose project on the host, an absolute path; "" = in none."""
+    compose_service: str = ""
+    """What the project calls it; the container's name when empty."""
+
+    def __post_init__(self) -> None:
+        if not self.role:
+            object.__setattr__(self, "role", _ROLES.get(self.layer, ""))
 
 
 @dataclass(frozen=True)
@@ -79,6 +97,8 @@ class Inventory:
     institutions: Mapping[str, Institution]
     systems: Mapping[str, System]
     assets: Mapping[str, Asset]
+    listed: Listed = field(default=Listed())
+    """Certificates, licences and domains, which end some day."""
 
     def on_host(self, host: str) -> list[Asset]:
         """The assets of a host."""
@@ -103,14 +123,17 @@ def load_inventory(path: Path) -> Inventory:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InventoryError(path, [f"{path}: cannot be read as TOML: {error}"]) from None
     problems: list[str] = [
-        f"{key}: unknown key; use [[institution]], [[system]] and [[asset]] only"
+        f"{key}: unknown key; use [[institution]], [[system]], [[asset]]"
+        f" and [[{']], [['.join(TABLES)}]] only"
         for key in raw
-        if key not in ("institution", "system", "asset")
+        if key not in ("institution", "system", "asset", *TABLES)
     ]
+    assets = {a.code: a for a in _assets(raw, problems)}
     inventory = Inventory(
         {i.code: i for i in _institutions(raw, problems)},
         {s.code: s for s in _systems(raw, problems)},
-        {a.code: a for a in _assets(raw, problems)},
+        assets,
+        read_listed(raw, assets, problems),
     )
     problems += _dangling(raw, inventory)
     if problems:
@@ -140,12 +163,13 @@ def _assets(raw: Mapping[str, Any], problems: list[str]) -> Iterator[Asset]:
     for where, table in _tables(raw, "asset", keys, problems):
         words = {
             key: _word(where, table, key, problems, needed=key in ("code", "host"))
-            for key in ("code", "host", "service", "container", "address", "user", "key")
+            for key in _PATTERNS
         }
         if ("service" in table) == ("container" in table):
             problems.append(
                 f"{where}: name either a service (a systemd unit) or a container, exactly one"
             )
+        problems += _compose_problems(where, table)
         asset = Asset(
             system=_text(where, table, "system", problems, needed=True),
             layer=_one_of(where, table, "layer", LAYERS, problems),
@@ -156,6 +180,13 @@ def _assets(raw: Mapping[str, Any], problems: list[str]) -> Iterator[Asset]:
         )
         if asset.code:
             yield asset
+
+
+def _compose_problems(where: str, table: Mapping[str, Any]) -> Iterator[str]:
+    if "compose" in table and "container" not in table:
+        yield f"{where}: compose is for containers; name the container, or remove compose"
+    if "compose_service" in table and "compose" not in table:
+        yield f"{where}: compose_service needs the project's folder; add compose, or remove it"
 
 
 def _tables(

@@ -7,12 +7,12 @@ from typing import Any
 
 from engine.approvals.proposals import Verdict
 from engine.errors import GiveUp, Why
+from handlers import article_buttons, incident_buttons, nudges, reasons
 from handlers.action_card import plan_lines
 from handlers.commands.call import Call
-from handlers.inbound import EventKind
 from handlers.replies import Reply
 from prompts.texts import text
-from storage import actions, buttons, cards, outbox
+from storage import actions, buttons, cards
 from storage.buttons import ButtonRow
 from storage.database import Transaction
 
@@ -21,8 +21,6 @@ CARD_LIFETIME_MS = 7 * 24 * 3_600_000
 
 QUESTION_LIFETIME_MS = 30 * 60_000
 """How long an offered choice stands."""
-
-MAX_COMMENT = 1000
 
 
 async def press(call: Call) -> None:
@@ -44,6 +42,10 @@ async def _same_message(call: Call, button: ButtonRow) -> None:
         return
     card = await cards.by_id(call.tx, button.card_id)
     if card is not None and card.message and card.message != call.event.message:
+        if card.subject.startswith(("article:", "answer:")):
+            raise GiveUp(Why.CONFLICT, text("kb_old_copy"))
+        if card.subject.startswith("incident:"):
+            raise GiveUp(Why.CONFLICT, text("button_old_incident"))
         raise GiveUp(Why.CONFLICT, text("button_old_copy", id=button.payload.get("action", "?")))
 
 
@@ -52,21 +54,10 @@ async def _approve(call: Call, button: ButtonRow) -> None:
 
 
 async def _reject(call: Call, button: ButtonRow) -> None:
-    asked = call.event.kind is EventKind.FORM
-    if not asked and "trigger_id" in call.event.context:
-        # The platform can open a form: the press only asks for it, the filled form decides.
-        body = {
-            "text": text("ask_reject_reason", id=button.payload["action"]).to_json(),
-            "user": call.event.speaker.user,
-            "person_id": call.person.id,
-            "language": call.person.language,
-            "token": call.event.button,
-            "context": dict(call.event.context),
-            "fallback": text("reject_by_command", id=button.payload["action"]).to_json(),
-        }
-        await outbox.ask_reason(call.tx, call.room.id, body)
-        return
-    await _decide(call, button, Verdict.REJECT)
+    number = button.payload["action"]
+    question = text("ask_reject_reason", id=number)
+    if not await reasons.asked_first(call, question, text("reject_by_command", id=number)):
+        await _decide(call, button, Verdict.REJECT)
 
 
 async def _decide(call: Call, button: ButtonRow, verdict: Verdict) -> None:
@@ -76,7 +67,7 @@ async def _decide(call: Call, button: ButtonRow, verdict: Verdict) -> None:
         int(button.payload["action"]),
         verdict,
         digest=button.payload["digest"],
-        comment=call.event.text[:MAX_COMMENT] if call.event.kind is EventKind.FORM else "",
+        comment=reasons.given(call),
     )
     await call.whisper(text(f"decided_{verdict}", id=action.id))
 
@@ -159,6 +150,9 @@ _VERBS: Mapping[str, Callable[[Call, ButtonRow], Awaitable[None]]] = {
     "check": _check,
     "choose": _choose,
     "drop": _drop,
+    **article_buttons.VERBS,
+    **incident_buttons.VERBS,
+    **nudges.VERBS,
 }
 
 

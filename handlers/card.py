@@ -45,6 +45,7 @@ class Button:
     token: str
     style: str = "plain"  #: plain, good, danger
     wants_reason: bool = False  #: the platform may ask for a line of text before it sends the press
+    code: str = ""  #: what programs call it in the message schema (A8); "" = its token
 
 
 @dataclass(frozen=True)

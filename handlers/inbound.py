@@ -52,6 +52,8 @@ class Event:
     """The platform's id of the message a button sits on; "" where the platform does not tell."""
     direct: bool = False
     """True in a one-to-one conversation with the bot (never in a group of several people)."""
+    open_talk: bool = False
+    """The bot gets every line of this room, and this one does not name it."""
     room_name: str = ""
     context: Mapping[str, Any] = field(default_factory=dict)
     """What the platform needs to answer this very event (thread, trigger, callback id)."""

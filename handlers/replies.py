@@ -22,6 +22,8 @@ class Choice:
     verb: str
     payload: Mapping[str, Any] = field(default_factory=dict)
     style: str = "plain"
+    code: str = ""
+    """What programs call it in the message schema (A8); "" = its token."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,11 @@ async def answer(tx: Transaction, room_id: int, person: Person, event: Event, re
     await outbox.say(tx, room_id, body)
 
 
-async def announce(tx: Transaction, room_id: int, reply: Reply) -> None:
-    """News for a room, in the room's language."""
-    await outbox.say(tx, room_id, _pack(reply))
+async def announce(
+    tx: Transaction, room_id: int, reply: Reply, context: Mapping[str, Any] | None = None
+) -> None:
+    """News for a room, in its language; with ``context``, where that event was (a thread)."""
+    await outbox.say(tx, room_id, _pack(reply) | ({"context": dict(context)} if context else {}))
 
 
 def draw(body: Mapping[str, Any], language: str, tokens: list[str]) -> Card:
@@ -78,7 +82,9 @@ def draw(body: Mapping[str, Any], language: str, tokens: list[str]) -> Card:
         code=body.get("code", ""),
         note=_say(body.get("note", ""), language),
         buttons=tuple(
-            Button(_say(choice["label"], language), token, choice["style"])
+            Button(
+                _say(choice["label"], language), token, choice["style"], code=choice.get("code", "")
+            )
             for choice, token in zip(body.get("choices", ()), tokens, strict=True)
         ),
     )
@@ -100,6 +106,7 @@ def _pack(reply: Reply) -> dict[str, Any]:
                 "verb": choice.verb,
                 "payload": dict(choice.payload),
                 "style": choice.style,
+                "code": choice.code,
             }
             for choice in reply.choices
         ],

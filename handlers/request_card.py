@@ -34,6 +34,7 @@ _KINDS = frozenset(
         "priority",
         "escalate",
         "breach",
+        "nearest",
     }
 )
 
@@ -109,6 +110,7 @@ def _happened(event: Happening) -> Text:
         "comment": "",
         "to": "",
         "kind": event.kind,
+        "articles": [],
         **event.detail,
     }
     return text(f"request_event_{kind}", at=event.at, who=who, **detail)

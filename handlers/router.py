@@ -13,7 +13,7 @@ from engine.errors import GiveUp, RetryLater, Why
 from engine.language.classify import Suggestion
 from engine.language.contract import Reading
 from engine.requests.words import quoted
-from handlers import buttons, replies, words
+from handlers import buttons, nudges, replies, words
 from handlers.access import Standing, person_of, standing
 from handlers.card import Tone
 from handlers.commands import registry
@@ -74,8 +74,11 @@ class Router:
 
     async def _handle(self, delivery: Delivery, event: Event | None) -> None:
         if event is None or event.kind is EventKind.OVERHEARD:
+            # The words are read before the transaction opens, by rules alone.
+            offer = self._hear(event)
             async with self._services.db.write() as tx:
-                await inbox.done(tx, delivery.id)
+                if await inbox.done(tx, delivery.id) and event is not None and offer is not None:
+                    await nudges.overheard(tx, self._services, event, offer)
             return
         asked = await self._ask(event)
         async with self._services.db.write() as tx:
@@ -100,6 +103,12 @@ class Router:
                 asked.suggestion,
             )
             await _dispatch(call, asked.reading)
+
+    def _hear(self, event: Event | None) -> nudges.Offer | None:
+        """The check to offer for what was said, not to us; commands are none of it."""
+        if event is None or len(event.text) > MAX_TEXT or as_command(event.text) is not None:
+            return None
+        return nudges.hear(self._services, event.text)
 
     async def _ask(self, event: Event) -> Asked:
         """Ask the reader, outside any transaction: a model may take its time."""
@@ -204,7 +213,8 @@ def as_command(said: str) -> str | None:
         return said[1:]
     first, rest = (said, "") if said in registry.WORDS else head(said)
     name = registry.WORDS.get(first, first.lower())
-    if name not in registry.commands():
+    command = registry.commands().get(name)
+    if command is None or not command.meant(rest):
         return None
     if name in _BARE:
         return name if not rest else None

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from handlers import buttons
+from handlers import article_card, buttons, incident_card
 from handlers.action_card import action_card, verbs, view
 from handlers.card import Card
 from prompts.texts import LANGUAGES
-from storage import actions
+from storage import actions, answers, articles, incidents
 from storage.cards import CardCopy
 from storage.database import Transaction
 
@@ -45,6 +45,49 @@ async def _action(tx: Transaction, copy: CardCopy, key: int) -> Drawing | None:
     return Drawing(drawn, itsm)
 
 
+async def _incident(tx: Transaction, copy: CardCopy, key: int) -> Drawing | None:
+    incident = await incidents.by_id(tx, key)
+    if incident is None:
+        return None
+    shown = await incident_card.view(tx, incident)
+    payload = {"incident": incident.id}
+    tokens = await buttons.issue_for_card(tx, copy, incident_card.verbs(shown), payload)
+    itsm = {
+        "itsm_ticket_id": incident.key,
+        "asset_code": incident.asset or "",
+        "severity": incident.severity,
+    }
+    drawn = {code: incident_card.incident_card(shown, code, tokens) for code in LANGUAGES}
+    return Drawing(drawn, itsm)
+
+
+async def _article(tx: Transaction, copy: CardCopy, key: int) -> Drawing | None:
+    article = await articles.by_id(tx, key)
+    if article is None:
+        return None
+    payload = {"article": article.id, "version": article.version}
+    tokens = await buttons.issue_for_card(tx, copy, article_card.verbs(article), payload)
+    shown = await article_card.view(tx, article)
+    itsm = {"itsm_ticket_id": article.key}
+    drawn = {code: article_card.article_card(shown, code, tokens) for code in LANGUAGES}
+    return Drawing(drawn, itsm)
+
+
+async def _answer(tx: Transaction, copy: CardCopy, key: int) -> Drawing | None:
+    answer = await answers.by_id(tx, key)
+    if answer is None:
+        return None
+    verbs = article_card.answer_verbs(answer)
+    tokens = await buttons.issue_for_card(tx, copy, verbs, {"answer": answer.id})
+    shown = await article_card.answer_view(tx, answer)
+    itsm = {"itsm_ticket_id": shown.request}
+    drawn = {code: article_card.answer_card(shown, code, tokens) for code in LANGUAGES}
+    return Drawing(drawn, itsm)
+
+
 _DRAW: Mapping[str, Callable[[Transaction, CardCopy, int], Awaitable[Drawing | None]]] = {
     "action": _action,
+    "answer": _answer,
+    "article": _article,
+    "incident": _incident,
 }

@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.actions.names import action_name
 from engine.language.contract import CHANGING, Reading
+from handlers import nudges
 from handlers.commands.call import Call
 from handlers.replies import Choice, Reply
 from prompts.texts import Text, text
@@ -78,10 +79,9 @@ class Wish:
 
 async def respond(call: Call, reading: Reading) -> None:
     """Act on a reading. Raises GiveUp when what is asked for is refused."""
-    if reading.unread:
-        await call.whisper(text("language_unread"))
-    elif reading.parse.intent_type == "OTHER":
-        await call.whisper(text("words_other"))
+    if reading.parse.intent_type == "OTHER":
+        if not await nudges.instead(call):
+            await call.whisper(text("language_unread" if reading.unread else "words_other"))
     elif (request := opens(call.event.text, reading)) is not None:
         await _open_inquiry(call, *request)
     elif reading.question is not None:

@@ -26,7 +26,10 @@ _MESSAGES = Path(__file__).parent / "messages"
 
 @dataclass(frozen=True)
 class Text:
-    """A message by key, with the values that fill it. A value may be a Text itself."""
+    """A message by key, with the values that fill it.
+
+    A value may be a Text itself, or words of the team's own as language → words.
+    """
 
     key: str
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -61,6 +64,8 @@ def _spoken(value: Any, language: str) -> Any:
         return say(value, language)
     if isinstance(value, list | tuple):
         return [_spoken(item, language) for item in value]
+    if isinstance(value, Mapping) and DEFAULT_LANGUAGE in value:
+        return value.get(language) or value[DEFAULT_LANGUAGE]
     return value
 
 
@@ -69,7 +74,7 @@ def _pack(value: Any) -> Any:
         return {"$text": value.to_json()}
     if isinstance(value, list | tuple):
         return [_pack(item) for item in value]
-    return value
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def _unpack(value: Any) -> Any:

@@ -17,7 +17,8 @@ import sqlalchemy as sa
 from storage import audit, cards
 from storage.database import Transaction
 from storage.lifecycle import MOVES, Move, State
-from storage.tables import actions
+from storage.people import ITSELF
+from storage.tables import actions, people
 
 WATCHSTANDER = "watchstander"
 """The actor of moves that no person made."""
@@ -255,6 +256,31 @@ async def overdue(tx: Transaction) -> list[Action]:
     query = sa.select(actions).where(
         actions.c.state.in_(states), *_conditions(tx, Move.EXPIRE, Guard(overdue=True))
     )
+    return [_action(row) for row in await tx.all(query)]
+
+
+async def clean_runs(tx: Transaction, action_type: str, targets: Iterable[str], since: int) -> int:
+    """How many actions of a type that a person asked for ran well on any of the targets."""
+    wanted = set(targets)
+    query = (
+        sa.select(actions.c.targets)
+        .join(people, people.c.id == actions.c.requester_id)
+        .where(
+            actions.c.type == action_type,
+            actions.c.state == State.SUCCEEDED.value,
+            actions.c.started_at >= since,
+            people.c.name != ITSELF,
+        )
+    )
+    return sum(bool(wanted & set(json.loads(row.targets))) for row in await tx.all(query))
+
+
+async def begun_between(tx: Transaction, since: int, until: int, limit: int) -> list[Action]:
+    """The latest actions above LOW that a runner began in a span of time, newest first."""
+    query = sa.select(actions).where(
+        actions.c.started_at >= since, actions.c.started_at <= until, actions.c.risk != "LOW"
+    )
+    query = query.order_by(actions.c.started_at.desc(), actions.c.id.desc()).limit(limit)
     return [_action(row) for row in await tx.all(query)]
 
 

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from storage import audit, cards, incidents
 from storage.database import Transaction
 from storage.incident_tables import attempt_targets, attempts
-from storage.lifecycle import ATTEMPT_MOVES, UNDER_WAY, AttemptMove, AttemptState
+from storage.lifecycle import ATTEMPT_MOVES, FINAL, UNDER_WAY, AttemptMove, AttemptState
+from storage.tables import actions
 
 WATCHSTANDER = incidents.WATCHSTANDER
 
@@ -41,6 +42,20 @@ class Attempt:
     acted_at: int | None
     finished_at: int | None
     learned_at: int | None
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """The latest attempt with a playbook."""
+
+    state: AttemptState
+    started_at: int
+    tried_at: int | None
+    """When the latest one that counts as a try ended, or began if it is under way."""
+
+
+#: Something was proposed, or may still be. What was skipped before that costs no try.
+_counts = sa.or_(attempts.c.state != AttemptState.SKIPPED.value, attempts.c.action_id.is_not(None))
 
 
 def _attempt(row: sa.Row[Any]) -> Attempt:
@@ -74,8 +89,8 @@ async def begin(
         due_at=tx.now,
         started_at=tx.now,
     )
-    for target in dict.fromkeys(targets):
-        await tx.insert(attempt_targets, attempt_id=number, target=target)
+    for mark in marks(targets, incident.symptom):
+        await tx.insert(attempt_targets, attempt_id=number, target=mark)
     told = {
         "attempt": number,
         "playbook": playbook,
@@ -86,6 +101,11 @@ async def begin(
     await audit.append(tx, WATCHSTANDER, "attempt.begin", f"attempt:{number}", told)
     tx.wake("incidents")
     return await must(tx, number)
+
+
+def marks(targets: Sequence[str], symptom: str) -> list[str]:
+    """What tries are counted by: the targets, or the symptom where nothing is touched."""
+    return list(dict.fromkeys(targets)) or [f"symptom:{symptom}"]
 
 
 async def by_id(tx: Transaction, attempt_id: int) -> Attempt | None:
@@ -108,9 +128,21 @@ async def of_incident(tx: Transaction, incident_id: int) -> list[Attempt]:
 
 
 async def due(tx: Transaction, limit: int) -> list[Attempt]:
-    """Attempts under way whose time has come, the longest waiting first."""
-    query = sa.select(attempts).where(
-        attempts.c.state.in_([state.value for state in UNDER_WAY]), attempts.c.due_at <= tx.now
+    """Attempts under way whose time has come, or whose action has ended; longest waiting first."""
+    follows = sa.case(
+        (attempts.c.state == AttemptState.ACTING.value, attempts.c.action_id),
+        (attempts.c.state == AttemptState.UNDOING.value, attempts.c.undo_id),
+    )
+    query = (
+        sa.select(attempts)
+        .outerjoin(actions, actions.c.id == follows)
+        .where(
+            attempts.c.state.in_([state.value for state in UNDER_WAY]),
+            sa.or_(
+                attempts.c.due_at <= tx.now,
+                actions.c.state.in_([state.value for state in FINAL]),
+            ),
+        )
     )
     rows = await tx.all(query.order_by(attempts.c.due_at, attempts.c.id).limit(limit))
     return [_attempt(row) for row in rows]
@@ -196,11 +228,11 @@ async def follow(tx: Transaction, attempt: Attempt, column: str, action_id: int)
 
 
 async def tries(
-    tx: Transaction, playbook: str, targets: Sequence[str], since: int
+    tx: Transaction, playbook: str, targets: Sequence[str], symptom: str, since: int
 ) -> list[Attempt]:
-    """Attempts of a playbook on any of the targets since a moment that did something, oldest first.
+    """Attempts of a playbook on any of the targets since a moment, oldest first.
 
-    SKIPPED ones did nothing and do not count.
+    Those that ended before anything was proposed do not count.
     """
     query = (
         sa.select(attempts)
@@ -208,13 +240,23 @@ async def tries(
         .where(
             attempts.c.playbook == playbook,
             attempts.c.started_at >= since,
-            attempts.c.state != AttemptState.SKIPPED.value,
-            attempt_targets.c.target.in_(list(targets)),
+            attempt_targets.c.target.in_(marks(targets, symptom)),
+            _counts,
         )
         .distinct()
         .order_by(attempts.c.id)
     )
     return [_attempt(row) for row in await tx.all(query)]
+
+
+async def told_since(tx: Transaction, playbook: str, symptom: str, since: int) -> bool:
+    """Whether a playbook was used for a symptom since a moment, whatever came of it."""
+    query = sa.select(attempts.c.id).where(
+        attempts.c.playbook == playbook,
+        attempts.c.symptom == symptom,
+        attempts.c.started_at >= since,
+    )
+    return await tx.one(query.limit(1)) is not None
 
 
 async def begun_since(
@@ -227,10 +269,7 @@ async def begun_since(
         query = query.where(attempt_targets.c.target == target)
     if symptom is not None:
         query = query.where(attempts.c.symptom == symptom)
-    query = query.where(
-        attempts.c.started_at >= since, attempts.c.state != AttemptState.SKIPPED.value
-    )
-    row = await tx.one(query)
+    row = await tx.one(query.where(attempts.c.started_at >= since, _counts))
     assert row is not None
     return int(row[0])
 
@@ -244,6 +283,27 @@ async def results(tx: Transaction) -> dict[str, dict[AttemptState, int]]:
     for playbook, state, count in (tuple(row) for row in await tx.all(query)):
         found.setdefault(playbook, {})[AttemptState(state)] = int(count)
     return found
+
+
+async def last_runs(tx: Transaction) -> dict[str, LastRun]:
+    """The latest attempt of each playbook that was ever used."""
+    ended = sa.func.coalesce(attempts.c.finished_at, attempts.c.started_at)
+    newest = (
+        sa.select(
+            attempts.c.playbook,
+            sa.func.max(attempts.c.id).label("id"),
+            sa.func.max(sa.case((_counts, ended))).label("tried_at"),
+        )
+        .group_by(attempts.c.playbook)
+        .subquery()
+    )
+    query = sa.select(
+        attempts.c.playbook, attempts.c.state, attempts.c.started_at, newest.c.tried_at
+    ).join(newest, newest.c.id == attempts.c.id)
+    return {
+        row.playbook: LastRun(AttemptState(row.state), row.started_at, row.tried_at)
+        for row in await tx.all(query)
+    }
 
 
 async def unlearned(tx: Transaction, limit: int) -> list[Attempt]:

@@ -160,14 +160,16 @@ class Database:
                 event.set()
 
     @asynccontextmanager
-    async def listen(self, topic: str) -> AsyncIterator[asyncio.Event]:
-        """An event that is set after each commit that woke the topic. The listener clears it."""
+    async def listen(self, *topics: str) -> AsyncIterator[asyncio.Event]:
+        """An event that is set after each commit that woke a topic. The listener clears it."""
         event = asyncio.Event()
-        self._waiters.setdefault(topic, set()).add(event)
+        for topic in topics:
+            self._waiters.setdefault(topic, set()).add(event)
         try:
             yield event
         finally:
-            self._waiters[topic].discard(event)
+            for topic in topics:
+                self._waiters[topic].discard(event)
 
     async def _now(self, connection: AsyncConnection) -> int:
         if self._clock is not None:

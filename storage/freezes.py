@@ -22,6 +22,14 @@ class Freeze:
     begun_by: str
 
 
+@dataclass(frozen=True)
+class Thaw:
+    """The end of a freeze."""
+
+    at: int
+    by: str
+
+
 async def current(tx: Transaction) -> Freeze | None:
     """The freeze that is on, if any."""
     row = await tx.one(
@@ -32,6 +40,17 @@ async def current(tx: Transaction) -> Freeze | None:
         .limit(1)
     )
     return Freeze(row.id, row.reason, row.begun_at, row.name) if row else None
+
+
+async def ended_between(tx: Transaction, since: int, until: int) -> list[Thaw]:
+    """Freezes that ended in a span of time, the latest first."""
+    query = (
+        sa.select(freezes.c.ended_at, people.c.name)
+        .join(people, people.c.id == freezes.c.ended_by)
+        .where(freezes.c.ended_at >= since, freezes.c.ended_at <= until)
+        .order_by(freezes.c.id.desc())
+    )
+    return [Thaw(row.ended_at, row.name) for row in await tx.all(query)]
 
 
 async def begin(tx: Transaction, person: Person, reason: str) -> bool:

@@ -68,14 +68,36 @@ def _mended(value: Any) -> Any:
     return value
 
 
-async def waiting(tx: Transaction, limit: int, after: int = 0) -> list[Delivery]:
-    """The oldest unhandled deliveries that are due, above a row id."""
-    rows = await tx.all(
-        sa.select(inbox)
-        .where(inbox.c.state == "NEW", inbox.c.not_before <= tx.now, inbox.c.id > after)
-        .order_by(inbox.c.id)
-        .limit(limit)
+async def received_at(tx: Transaction, source: str, delivery_id: str) -> int | None:
+    """When a delivery was kept; None when it never was."""
+    row = await tx.one(
+        sa.select(inbox.c.received_at).where(
+            inbox.c.source == source, inbox.c.delivery_id == delivery_id
+        )
     )
+    return int(row.received_at) if row else None
+
+
+async def waiting(
+    tx: Transaction,
+    limit: int,
+    after: int = 0,
+    *,
+    source: str | None = None,
+    but_not: str | None = None,
+) -> list[Delivery]:
+    """The oldest unhandled deliveries that are due, above a row id.
+
+    ``source``: of this source alone; ``but_not``: of every other.
+    """
+    query = sa.select(inbox).where(
+        inbox.c.state == "NEW", inbox.c.not_before <= tx.now, inbox.c.id > after
+    )
+    if source is not None:
+        query = query.where(inbox.c.source == source)
+    if but_not is not None:
+        query = query.where(inbox.c.source != but_not)
+    rows = await tx.all(query.order_by(inbox.c.id).limit(limit))
     return [
         Delivery(
             row.id,

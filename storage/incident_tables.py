@@ -156,7 +156,7 @@ expiries = table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("ends_at", sa.BigInteger),  # null = not known yet
     sa.Column("looked_at", sa.BigInteger),
-    sa.Column("problem", sa.Text, nullable=False, server_default=""),  # JSON of Text
+    sa.Column("problem", sa.Text, nullable=False, server_default=""),  # JSON: text, since, told
     sa.Column("told_days", sa.Integer),  # the last threshold that was told for this end
     sa.UniqueConstraint("kind", "name"),
 )

@@ -19,6 +19,8 @@ from storage.tables import people
 WATCHSTANDER = "watchstander"
 """The actor of what no person did."""
 
+_REPORTS_LOCK = 0x57415449  # PostgreSQL advisory lock: one taker of reports at a time
+
 
 @dataclass(frozen=True)
 class Incident:
@@ -103,11 +105,13 @@ async def create(
     kind: str = "UNKNOWN",
     symptom: str = "",
     fingerprint: str = "",
+    labels: Mapping[str, str] | None = None,
     heal: bool = True,
 ) -> Incident:
     """Open an incident under the day's next key ``INC-YYYYMMDD-NNNN``, with its audit row.
 
-    ``heal``: the healer is to look at it at once.
+    ``labels`` stand in the first line of its timeline. ``heal``: the healer is to look at it at
+    once.
     """
     key = (await counters.take(tx, "INC"))[0]
     number = await tx.insert(
@@ -134,10 +138,26 @@ async def create(
         "kind": kind,
         "symptom": symptom,
     }
-    await _event(tx, number, "open", told, None)
+    await _event(tx, number, "open", told | ({"labels": dict(labels)} if labels else {}), None)
     await audit.append(tx, actor, "incident.open", key, told)
     tx.wake("incidents")
     return await must(tx, number)
+
+
+async def hold(tx: Transaction, reported: Iterable[tuple[str, str]]) -> None:
+    """Until this transaction ends, nobody else takes reports, nor moves what these name.
+
+    ``reported`` holds (source, fingerprint). Only PostgreSQL needs it: SQLite has one writer. Rows
+    are locked at once, and before the audit chain as everywhere, so that nobody waits in a ring.
+    """
+    if tx.dialect != "postgresql":
+        return
+    await tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_REPORTS_LOCK)))
+    pair = sa.tuple_(incidents.c.source, incidents.c.fingerprint)
+    query = sa.select(incidents.c.id).where(
+        pair.in_(list(set(reported))), incidents.c.state != IncidentState.RESOLVED.value
+    )
+    await tx.all(query.order_by(incidents.c.id).with_for_update())
 
 
 async def by_id(tx: Transaction, incident_id: int) -> Incident | None:
@@ -172,13 +192,28 @@ async def listing(
     *,
     states: Iterable[IncidentState] | None = None,
     before: int | None = None,
+    kind: str | None = None,
+    symptom: str | None = None,
+    since: int | None = None,
+    until: int | None = None,
 ) -> list[Incident]:
-    """The newest incidents; ``before`` is a row id to page from."""
+    """The newest incidents; ``before`` is a row id to page from.
+
+    ``since`` and ``until`` are about when they began, both included.
+    """
     query = _full.order_by(incidents.c.id.desc()).limit(limit)
     if states is not None:
         query = query.where(incidents.c.state.in_([state.value for state in states]))
     if before is not None:
         query = query.where(incidents.c.id < before)
+    if kind is not None:
+        query = query.where(incidents.c.kind == kind)
+    if symptom is not None:
+        query = query.where(incidents.c.symptom == symptom)
+    if since is not None:
+        query = query.where(incidents.c.created_at >= since)
+    if until is not None:
+        query = query.where(incidents.c.created_at <= until)
     return [_incident(row) for row in await tx.all(query)]
 
 
@@ -194,7 +229,16 @@ async def due(tx: Transaction, limit: int) -> list[Incident]:
 async def counts(tx: Transaction) -> dict[IncidentState, int]:
     """How many incidents stand in each state."""
     query = sa.select(incidents.c.state, sa.func.count()).group_by(incidents.c.state)
-    return {IncidentState(row[0]): int(row[1]) for row in await tx.all(query)}
+    rows = await tx.all(query)
+    return {IncidentState(state): int(count) for state, count in (tuple(row) for row in rows)}
+
+
+async def unresolved(tx: Transaction) -> dict[str, int]:
+    """How many incidents that are not over have each severity, the worst first."""
+    query = sa.select(incidents.c.severity, sa.func.count())
+    query = query.where(incidents.c.state != IncidentState.RESOLVED.value)
+    rows = await tx.all(query.group_by(incidents.c.severity).order_by(incidents.c.severity))
+    return {str(severity): int(count) for severity, count in (tuple(row) for row in rows)}
 
 
 async def move(
@@ -310,6 +354,17 @@ async def timeline(tx: Transaction, incident_id: int, limit: int = 200) -> list[
         IncidentEvent(row.id, row.at, row.who, row.kind, json.loads(row.detail))
         for row in reversed(rows)
     ]
+
+
+async def last_event(
+    tx: Transaction, incident_id: int, kind: str | None = None
+) -> IncidentEvent | None:
+    """The newest line of its timeline, of a kind or of any."""
+    query = sa.select(incident_events).where(incident_events.c.incident_id == incident_id)
+    if kind is not None:
+        query = query.where(incident_events.c.kind == kind)
+    row = await tx.one(query.order_by(incident_events.c.id.desc()).limit(1))
+    return IncidentEvent(row.id, row.at, "", row.kind, json.loads(row.detail)) if row else None
 
 
 async def _event(

@@ -208,7 +208,7 @@ class ArticleState(StrEnum):
     """Where an article stands. Only PUBLISHED ones are searched."""
 
     DRAFT = "DRAFT"  #: waits for a person's review
-    PUBLISHED = "PUBLISHED"
+    PUBLISHED = "PUBLISHED"  #: is searched, and answers
     REJECTED = "REJECTED"  #: a person said no to it
     RETIRED = "RETIRED"  #: was published, and no longer is
 

@@ -51,10 +51,10 @@ class Message:
         return self.to_person is None or self.to_person == person_id
 
     def button(self, token: str) -> dict[str, Any] | None:
-        """The button with this token, as it stands on the message now."""
+        """The button with this token or code, as it stands on the message now."""
         for card in self.body.get("cards", {}).values():
             for button in card["buttons"]:
-                if button["token"] == token:
+                if token and token in (button["token"], button.get("code")):
                     return dict(button)
         return None
 
@@ -192,7 +192,11 @@ def schema(message: Message, language: str, *, updated: bool = False) -> dict[st
     card = cards.get(language) or next(iter(cards.values()), None)
     kind = message.body["msg_type"]
     actions = [
-        {"type": "BUTTON", "label": button["label"], "command_code": button["token"]}
+        {
+            "type": "BUTTON",
+            "label": button["label"],
+            "command_code": button.get("code") or button["token"],
+        }
         for button in (card["buttons"] if card else ())
     ]
     known = message.body.get("itsm_metadata") or {}

@@ -146,6 +146,7 @@ async def create(
         assert earlier is not None
         return earlier
     await record(tx, [Note(row.id, key, "create", {"title": title})], actor, requester_id)
+    tx.wake("requests")
     made = await by_id(tx, row.id)
     assert made is not None
     return made

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from storage.all_tables import metadata
 from storage.database import Database, DatabaseSettings
-from storage.tables import metadata
 
 
 @dataclass

@@ -35,7 +35,8 @@ def run(args: argparse.Namespace) -> int:
     if problems:
         results(problems)
         return 1
-    remark(*(f"note: {line}" for line in _hosts_without_keys(settings)))
+    notes = [*_hosts_without_keys(settings), *_reach_of_playbooks(settings)]
+    remark(*(f"note: {line}" for line in notes))
     result("no problems")
     return 0
 
@@ -67,24 +68,52 @@ def _hosts_without_keys(settings: Settings) -> list[str]:
     return missing_host_keys(settings.ssh, load_inventory(settings.inventory.file))
 
 
+def _reach_of_playbooks(settings: Settings) -> list[str]:
+    """What each playbook could touch. Only for files that are known to be good."""
+    from engine.actions.scripts import Scripts
+    from engine.healing.playbook_reach import reach
+    from engine.healing.playbooks import load_playbooks
+    from engine.inventory import load_inventory
+    from engine.planning import Planner
+    from engine.risk import load_policy
+
+    inventory, policy = load_inventory(settings.inventory.file), load_policy(settings.policy.file)
+    planner = Planner(inventory, policy, Scripts(settings.plan.scripts), settings.plan)
+    playbooks = load_playbooks(settings.heal.playbooks, settings.plan)
+    return [f"playbook {line}" for one in playbooks for line in reach(one, planner)]
+
+
 def _tables(settings: Settings) -> list[str]:
-    """The inventory, the way to its hosts, the risk table and the scripts."""
+    """The inventory, the way to its hosts, the risk table, the scripts and the playbooks."""
     from engine.actions.scripts import Scripts
     from engine.execution.ssh import setup_problems
+    from engine.healing.checks import check_problems
+    from engine.healing.playbooks import PlaybookError, load_playbooks
     from engine.inventory import Inventory, InventoryError, load_inventory
+    from engine.nudges import NudgeError, load_rules
     from engine.risk import PolicyError, load_policy
 
     problems: list[str] = []
     inventory = Inventory({}, {}, {})
     try:
         inventory = load_inventory(settings.inventory.file)
+        problems += [
+            f"{settings.path.name}: {problem}"
+            for problem in check_problems(settings.checks, inventory)
+        ]
     except InventoryError as error:
         problems += error.problems
     try:
-        load_policy(settings.policy.file)
+        load_rules(settings.nudge_rules, load_policy(settings.policy.file))
+    except NudgeError as error:
+        problems += [f"{settings.path.name}: {problem}" for problem in error.problems]
     except PolicyError as error:
         problems += error.problems
     problems += Scripts(settings.plan.scripts).problems()
+    try:
+        load_playbooks(settings.heal.playbooks, settings.plan)
+    except PlaybookError as error:
+        problems += error.problems
     place = f"{settings.path.name}: [ssh]"
     return problems + [f"{place} {p}" for p in setup_problems(settings.ssh, inventory)]
 

@@ -10,19 +10,30 @@ from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bot.commandline.parse_lines import Line
+    from engine.healing.playbooks import Playbooks
 
 
 def add(commands: Any) -> None:
     """Declare the sub-commands."""
     parser = commands.add_parser("incident", help="classify and group incident texts")
     kinds = parser.add_subparsers(required=True, metavar="WHAT")
-    one = kinds.add_parser("classify", help="class and symptom of each text, as JSON")
+    one = kinds.add_parser(
+        "classify", help="class, symptom and playbook of each text, as JSON; starts nothing"
+    )
     one.add_argument(
         "--jsonl",
         type=Path,
         required=True,
         metavar="FILE",
-        help='one {"text"} a line, "service" if known; one answer a line; - is standard input',
+        help='one {"text"} a line; "service" and "severity" (P1 to P3, or a word such as critical)'
+        " if known, else the severity counts as P1, the worst, for which every playbook is; one"
+        " answer a line; - is standard input",
+    )
+    one.add_argument(
+        "--playbooks",
+        type=Path,
+        metavar="FOLDER",
+        help="the team's own playbooks, which come before the shipped ones",
     )
     one.set_defaults(run=_classify)
     many = kinds.add_parser("group", help="which texts tell of the same event")
@@ -41,12 +52,13 @@ def _classify(args: argparse.Namespace) -> int:
     from bot.commandline.output import Failure, as_json, leave, remark, result
     from bot.commandline.parse_lines import BadLine, lines, opened
 
+    playbooks = _playbooks(args.playbooks)
     bad = answered = 0
     try:
         with opened(args.jsonl) as file:
             for line in lines(file):
                 try:
-                    result(as_json(_answer(line)))
+                    result(as_json(_answer(line, playbooks)))
                     answered += 1
                 except BadLine as problem:
                     bad += 1
@@ -60,23 +72,52 @@ def _classify(args: argparse.Namespace) -> int:
     return 1 if bad else 0
 
 
-def _answer(line: Line) -> dict[str, str | None]:
+def _playbooks(folder: Path | None) -> Playbooks:
+    from bot.commandline.output import Failure
+    from engine.healing.playbooks import PlaybookError, load_playbooks
+
+    try:
+        return load_playbooks(folder)
+    except PlaybookError as error:
+        raise Failure(*error.problems) from None
+
+
+def _answer(line: Line, playbooks: Playbooks) -> dict[str, str | None]:
     from bot.commandline.parse_lines import BadLine
     from engine.incidents.classify import classify
     from engine.incidents.symptom import symptom_hash
 
     if line.problem:
         raise BadLine(line.problem)
-    service = (line.fields or {}).get("service", "")
-    if not isinstance(service, str):
-        raise BadLine(f'line {line.number}: its "service" is not a text; write it in quotes')
+    service = _field(line, "service")
     kind = classify(line.text)
-    # There are no playbooks yet.
+    found = playbooks.find(kind, _severity(line), line.text)
     return {
         "class": kind,
         "symptom_hash": symptom_hash(kind, service, line.text),
-        "playbook": None,
+        "playbook": found.name if found else None,
     }
+
+
+def _severity(line: Line) -> str:
+    """As the line has it. Without one the worst, so that a text alone tells its playbook."""
+    from bot.commandline.parse_lines import BadLine
+    from engine.incidents.reports import SEVERITIES, severity_of
+
+    word = _field(line, "severity")
+    found = severity_of(word) if word else SEVERITIES[0]
+    if found is None:
+        raise BadLine(f'line {line.number}: its "severity" is not known; write P1, P2 or P3')
+    return found
+
+
+def _field(line: Line, name: str) -> str:
+    from bot.commandline.parse_lines import BadLine
+
+    value = (line.fields or {}).get(name, "")
+    if not isinstance(value, str):
+        raise BadLine(f'line {line.number}: its "{name}" is not a text; write it in quotes')
+    return value
 
 
 def _group(args: argparse.Namespace) -> int:

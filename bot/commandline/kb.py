@@ -21,7 +21,7 @@ def add(commands: Any) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help='a JSON list of {"id","title","body"}',
+        help='a JSON list of {"id","title","body"}, each with "questions" if it has likely ones',
     )
     ask.add_argument(
         "--jsonl",

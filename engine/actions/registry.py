@@ -3,6 +3,7 @@
 from engine.actions.account_disable import ACCOUNT_DISABLE
 from engine.actions.action_type import ActionType
 from engine.actions.bulk_sr_update import BULK_SR_UPDATE
+from engine.actions.compose_restart import COMPOSE_RESTART
 from engine.actions.db_lock_status import DB_LOCK_STATUS
 from engine.actions.disk_status import DISK_STATUS
 from engine.actions.log_collect import LOG_COLLECT
@@ -15,6 +16,7 @@ from engine.actions.service_stop import SERVICE_STOP
 
 ACTION_TYPES: tuple[ActionType, ...] = (
     SERVER_RESTART,
+    COMPOSE_RESTART,
     SERVICE_STOP,
     SERVICE_START,
     SERVICE_STATUS,

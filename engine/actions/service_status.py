@@ -10,6 +10,7 @@ from engine.inventory import Asset
 _PROPERTIES = "Id,ActiveState,SubState,Result,MainPID,NRestarts,ActiveEnterTimestamp,MemoryCurrent"
 _FORMAT = (
     "{{.Name}} {{.State.Status}} exit={{.State.ExitCode}} oom={{.State.OOMKilled}}"
+    " health={{with .State.Health}}{{.Status}}{{else}}none{{end}}"
     " restarts={{.RestartCount}} since={{.State.StartedAt}}"
 )
 

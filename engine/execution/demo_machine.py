@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
+from engine.execution.demo_faults import DemoFaults
 from engine.inventory import Asset
 
 _SCRIPTS = ".watchstander/"
@@ -34,7 +35,8 @@ class DemoMachine:
         self._home = home
         self._units = {"sshd": True, "cron": True}
         self._containers: dict[str, bool] = {}
-        self._restarts: dict[str, int] = {}
+        self._projects: dict[tuple[str, str], str] = {}
+        self._faults = DemoFaults(home)
         self._locked: set[str] = set()
         self._files: dict[str, list[str]] = {}
         self._links = {"/var/log/outside": "/etc", "/var/log/shadow.log": "/etc/shadow"}
@@ -47,7 +49,7 @@ class DemoMachine:
             "systemctl": self._systemctl,
             "docker": self._docker,
             "journalctl": self._journalctl,
-            "df": lambda _: Answer(0, _DF),
+            "df": lambda _: Answer(0, _df(self._faults.disk())),
             "free": lambda _: Answer(0, _FREE),
             "realpath": self._realpath,
             "tail": self._tail,
@@ -65,7 +67,7 @@ class DemoMachine:
         if argv[0].startswith(_SCRIPTS):
             return self._script(argv)
         program = self._programs.get(argv[0])
-        if program is None:
+        if program is None or self._faults.missing(argv[0]):
             return Answer(127, "", f"sh: {argv[0]}: command not found\n")
         return program(argv[1:])
 
@@ -74,6 +76,8 @@ class DemoMachine:
         lines = _log_lines(self._host, name, 400)
         if asset.container:
             self._containers[name] = True
+            if asset.compose:
+                self._projects[asset.compose, asset.compose_service or name] = name
         else:
             self._units[name] = True
         self._journal[name] = lines
@@ -92,55 +96,76 @@ class DemoMachine:
         if verb in ("restart", "start", "stop"):
             if not known:
                 return Answer(5, "", f"Failed to {verb} {name}.service: Unit not found.\n")
-            self._turn(self._units, name, verb)
+            if not self._turn(self._units, name, verb):
+                return Answer(1, "", f"Job for {name}.service failed, see its journal.\n")
             return Answer()
         if verb not in ("is-active", "status", "show"):
             return Answer(1, "", f"Unknown command verb {verb}.\n")
-        state = "active" if self._units.get(name) else "inactive"
+        state = self._state(name)
         running = state == "active"
         if verb == "is-active":
             return Answer(0 if running else 3, f"{state}\n")
         if verb == "show":
-            return Answer(0, self._properties(name, running))
+            return Answer(0, _properties(name, state))
         load = "loaded" if known else "not-found"
         body = f"● {name}.service\n     Loaded: {load}\n     Active: {state}\n"
         return Answer((0 if running else 3) if known else 4, body)
 
-    def _properties(self, name: str, running: bool) -> str:
-        pid = 1000 + len(name) if running else 0
-        restarts = self._restarts.get(name, 0)
-        return (
-            f"Id={name}.service\nActiveState={'active' if running else 'inactive'}\n"
-            f"SubState={'running' if running else 'dead'}\nResult=success\nMainPID={pid}\n"
-            f"NRestarts={restarts}\n"
-        )
+    def _state(self, name: str) -> str:
+        if not self._units.get(name):
+            return "inactive"
+        return "failed" if self._faults.failing(name) else "active"
 
     def _docker(self, words: Sequence[str]) -> Answer:
+        if words[:2] == ["compose", "--project-directory"]:
+            return self._compose(words[2:])
+        return self._container(words)
+
+    def _container(self, words: Sequence[str]) -> Answer:
         verb, names = _verb(words, valued=("--tail", "-n"))
         if verb == "ps":
-            rows = [f"{n}\t{'Up' if up else 'Exited'}" for n, up in self._containers.items()]
+            rows = [f"{n}\t{'Up' if self._up(n) else 'Exited'}" for n in self._containers]
             return Answer(0, "\n".join(["NAMES\tSTATUS", *rows]) + "\n")
         if not names or names[0] not in self._containers:
             wanted = names[0] if names else ""
             return Answer(1, "", f"Error response from daemon: No such container: {wanted}\n")
         name, rest = names[0], names[1:]
         if verb in ("restart", "start", "stop"):
-            self._turn(self._containers, name, verb)
+            if not self._turn(self._containers, name, verb):
+                return Answer(1, "", f"Error response from daemon: cannot {verb} {name}\n")
             return Answer(0, f"{name}\n")
         if verb == "logs":
             return Answer(0, _last(self._journal[name], words, ("--tail", "-n")))
         if verb == "inspect":
-            state = "running" if self._containers[name] else "exited"
-            return Answer(0, f"/{name} {state} restarts={self._restarts.get(name, 0)}\n")
+            state = "running exit=0" if self._up(name) else "exited exit=137"
+            return Answer(0, f"/{name} {state} oom=false health=none restarts=0 since={_SINCE}\n")
         if verb == "exec" and rest and rest[0] in ("psql", "mysql"):
             return self.run(rest)
         return Answer(1, "", f"docker: {verb} is not a docker command here\n")
 
-    def _turn(self, states: dict[str, bool], name: str, verb: str) -> None:
+    def _compose(self, words: Sequence[str]) -> Answer:
+        folder, verb, *rest = [*words, "", ""]
+        project = [one for one in self._projects if one[0] == folder]
+        if not project:
+            return Answer(14, "", "no configuration file provided: not found\n")
+        container = self._projects.get((folder, rest[1] if rest[:1] == ["--"] else rest[0]))
+        if verb != "restart" or container is None:
+            return Answer(1, "", "no such service\n")
+        if not self._turn(self._containers, container, verb):
+            return Answer(1, "", f" Container {container}  Error\n")
+        return Answer(0, "", f" Container {container}  Started\n")
+
+    def _up(self, name: str) -> bool:
+        return self._containers[name] and not self._faults.failing(name)
+
+    def _turn(self, states: dict[str, bool], name: str, verb: str) -> bool:
+        """Restart, start or stop; whether it did what was asked."""
         states[name] = verb != "stop"
-        self._restarts[name] = self._restarts.get(name, 0) + (verb == "restart")
+        well = verb == "stop" or self._faults.mend(name)
         done = {"restart": "Restarted", "start": "Started", "stop": "Stopped"}[verb]
-        self._journal.setdefault(name, []).append(f"{self._host} systemd[1]: {done} {name}.")
+        line = f"{done} {name}." if well else f"{name}: Main process exited, code=exited, status=1"
+        self._journal.setdefault(name, []).append(f"{self._host} systemd[1]: {line}")
+        return well
 
     def _journalctl(self, words: Sequence[str]) -> Answer:
         name = words[words.index("-u") + 1] if "-u" in words[:-1] else ""
@@ -205,6 +230,23 @@ class DemoMachine:
         return file.read_bytes() if file.is_file() else None
 
 
+def _properties(name: str, state: str) -> str:
+    """What ``systemctl show`` tells. Started anew by a person, a unit counts from zero."""
+    sub = {"active": "running", "failed": "failed", "inactive": "dead"}[state]
+    pid = 1000 + len(name) if state == "active" else 0
+    return (
+        f"Id={name}.service\nActiveState={state}\nSubState={sub}\n"
+        f"Result={'exit-code' if state == 'failed' else 'success'}\nMainPID={pid}\nNRestarts=0\n"
+    )
+
+
+def _df(percent: int | None) -> str:
+    """What ``df -hP`` tells; /data, of 200 GiB, may be fuller than usual."""
+    full = 71 if percent is None else percent
+    used = 2 * full
+    return _DF + f"/dev/vdb1       200G  {used:>3}G  {200 - used:>3}G  {full:>2}% /data\n"
+
+
 def _verb(words: Sequence[str], valued: Sequence[str] = ()) -> tuple[str, list[str]]:
     """The verb and its operands, without options; ``valued`` options take the next word."""
     if not words:
@@ -240,10 +282,10 @@ def _log_lines(host: str, name: str, count: int) -> list[str]:
     ]
 
 
+_SINCE = "2026-11-20T00:00:07.114Z"
 _DF = """\
 Filesystem      Size  Used Avail Use% Mounted on
 /dev/vda1        40G   18G   20G  48% /
-/dev/vdb1       200G  171G   20G  90% /data
 tmpfs           7.8G  1.2M  7.8G   1% /run
 """
 _FREE = """\

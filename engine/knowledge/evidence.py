@@ -7,21 +7,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.knowledge.question import Unit
+from engine.knowledge.analysis import CONCEPT
+from engine.knowledge.question import BY_CONCEPT, Unit
 
-_NUMBER_ASKED = re.compile(
-    r"\b(?:when|how (?:many|much|long|often|high|old|far|late|soon)|what (?:time|year|date|day))\b"
-    r"|몇|얼마|언제|며칠|기간|幾|多少|多久|何時|哪年|哪一年|什麼時候|多高|多長"
-)
-_NUMBER = re.compile(
-    r"[0-9]|[一二三四五六七八九十百千兩半每]|[한두세네]\s?[가-힣]|하루|이틀|사흘|나흘|닷새|매[년월주일]|무료"
-    r"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twice|once|free|every"
-    r"|daily|weekly|monthly|hundred|thousand|noon|midnight|monday|friday|sunday|quarter)\b"
-)
-
-
+_NUMBER = re.compile(r"[0-9]{3,}")
+"""Years, codes and sizes; smaller numbers are as often written in words."""
 SMOOTHING = 0.25
 """Words of the rarest kind, so that a question of one word proves little."""
+MOST_CONCEPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +22,25 @@ class Match:
     """How far an article has what a question asks.
 
     ``near``: the share of the question's weight, from 0 to 1, that stands in the title and two
-    sentences that follow each other, of which ``at`` is the first.  Weights, in words of the
-    rarest kind: ``got`` and ``lacking``: of the characters and words that are, and are not, part
-    of something found there.
+    sentences that follow each other, of which ``at`` is the first; ``body``: the same without the
+    title.  Weights, in words of the rarest kind: ``got`` and ``lacking``: of the characters and
+    words that are, and are not, part of something found there.  ``concepts``: how many things are
+    named there in other words than the question's.  ``asked``: how far, from 0 to 1, the question
+    is one of the article's likely questions.
     """
 
     near: float = 0.0
+    body: float = 0.0
     got: float = 0.0
     lacking: float = 0.0
+    concepts: int = 0
     at: int = 0
+    asked: float = 0.0
+
+    @property
+    def fits(self) -> float:
+        """The better of its text and its likely questions, from 0 to 1."""
+        return max(self.near, self.asked)
 
     @property
     def odds(self) -> float:
@@ -57,41 +60,64 @@ class Weighed:
     weights: Sequence[float]
     rarest: float
 
+    def share(self, values: Sequence[float], of: Sequence[float] | None = None) -> float:
+        """The share of the weight that ``values`` stand for, from 0 to 1.
 
-def match(
-    asked: Weighed, windows: Sequence[str], whole: str, questions: Sequence[str] = ()
-) -> Match:
-    """Look for each unit in an article's haystack, its windows and its likely questions.
+        Words that are silent by themselves count only where they are found, in ``of`` or here.
+        """
+        total = got = 0.0
+        rows = zip(self.units, self.weights, values, of or values, strict=True)
+        for unit, weight, value, whole in rows:
+            got += weight * value
+            total += weight * whole if unit.silent else weight
+        return got / total if total else 0.0
 
-    A likely question may fit better than any window; ``at`` is the best window all the same.
-    """
-    total = sum(asked.weights)
-    if not total:
+
+def match(asked: Weighed, title: str, parts: Sequence[str]) -> Match:
+    """Look for each unit in the haystacks of an article's title and of its sentences."""
+    if not any(asked.weights):
         return Match()
-    there = [
-        (unit, weight)
-        for unit, weight in zip(asked.units, asked.weights, strict=True)
-        if unit.found(whole)
+    named = [unit.found(title) for unit in asked.units]
+    at = _window(asked, named, parts)
+    return _fitting(asked, named, title, "".join(parts[at : at + 2]), at)
+
+
+def _window(asked: Weighed, named: Sequence[float], parts: Sequence[str]) -> int:
+    """The first of the two sentences that have most of what the title has not."""
+    whole = "".join(parts)
+    left = [
+        (unit, weight, value)
+        for unit, weight, value in zip(asked.units, asked.weights, named, strict=True)
+        if value < 1 and unit.found(whole) > value
     ]
-    near, place = max(
-        (
-            (sum(weight * unit.found(window) for unit, weight in there), -place)
-            for place, window in enumerate(windows)
-        ),
-        default=(0.0, 0),
-    )
-    window = windows[-place] if windows else whole
-    for question in questions:
-        fits = sum(weight * unit.found(question) for unit, weight in there)
-        if fits > near:
-            near, window = fits, question
-    close = [unit.found(window) for unit in asked.units]
-    got, lacking = _characters(asked, close)
+    best, found = 0, 0.0
+    for at in range(max(1, len(parts) - 1) if left else 0):
+        window = "".join(parts[at : at + 2])
+        fits = sum(weight * max(value, unit.found(window)) for unit, weight, value in left)
+        if fits > found:
+            best, found = at, fits
+    return best
+
+
+def _fitting(asked: Weighed, named: Sequence[float], title: str, text: str, at: int) -> Match:
+    inside = [unit.found(text) for unit in asked.units]
+    values = [max(pair) for pair in zip(named, inside, strict=True)]
+    got, lacking = _characters(asked, values)
+    window = title + text
+    concepts = {
+        concept
+        for unit, value in zip(asked.units, values, strict=True)
+        if value == BY_CONCEPT
+        for concept in unit.concepts
+        if f" {CONCEPT}{concept} " in window
+    }
     return Match(
-        near=near / total,
+        near=asked.share(values),
+        body=asked.share(inside, values),
         got=got / asked.rarest,
         lacking=lacking / asked.rarest,
-        at=-place,
+        concepts=len(concepts),
+        at=at,
     )
 
 
@@ -104,6 +130,8 @@ def _characters(asked: Weighed, values: Sequence[float]) -> tuple[float, float]:
     weights: dict[int, float] = {}
     found: dict[int, float] = {}
     for unit, rarity, value in zip(asked.units, asked.rarities, values, strict=True):
+        if unit.silent and not value:
+            continue
         for place, counts in unit.places:
             weights[place] = min(weights.get(place, math.inf), counts * rarity)
             found[place] = max(found.get(place, 0.0), value)
@@ -111,24 +139,25 @@ def _characters(asked: Weighed, values: Sequence[float]) -> tuple[float, float]:
     return got, sum(weights.values()) - got
 
 
-def number_missing(question: str, passage: str) -> bool:
-    """Whether a folded question asks for a number or a time and the folded passage has none."""
-    return bool(_NUMBER_ASKED.search(question)) and not _NUMBER.search(passage)
+def number_missing(question: str, whole: str) -> bool:
+    """Whether a folded question names a number that an article's haystack does not have."""
+    return any(number not in whole for number in _NUMBER.findall(question))
 
 
-def evidence(
-    best: Match, others: Sequence[Match], named: float, numberless: bool
-) -> dict[str, float]:
+def evidence(best: Match, others: Sequence[Match], *, numberless: bool) -> dict[str, float]:
     """The numbers that confidence is worked out from, each between about -3 and 4.
 
-    ``others``: the next best articles; ``named``: the share of the article's title that the
-    question names.
+    ``others``: the next best articles; ``concepts``: how many things beyond one are named in other
+    words, for one proves nothing; ``numberless``: the question names a number that the article
+    does not.
     """
     return {
         "near": best.near,
+        "body": best.body,
         "odds": best.odds,
         "got": math.log1p(best.got),
-        "lead": best.near - max((other.near for other in others), default=0.0),
-        "named": named,
+        "lead": best.fits - max((other.fits for other in others), default=0.0),
+        "concepts": float(max(0, min(best.concepts, MOST_CONCEPTS) - 1)),
+        "asked": max(0.0, 2 * best.asked - 1),
         "numberless": -float(numberless),
     }

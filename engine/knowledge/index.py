@@ -6,7 +6,7 @@ import math
 from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from heapq import nlargest
 
@@ -115,9 +115,9 @@ class Index:
         """Whether an article has it."""
         return term in self._postings
 
-    def best(self, terms: Iterable[str], most: int) -> list[tuple[float, int]]:
-        """Score and number of the best articles, the best first."""
-        known = [(self._postings[term][0], term) for term in set(terms) if term in self._postings]
+    def best(self, terms: Mapping[str, float], most: int) -> list[tuple[float, int]]:
+        """Score and number of the best articles for terms with their weights, the best first."""
+        known = [(self._postings[term][0], term) for term in terms if term in self._postings]
         known.sort(key=lambda pair: (len(pair[0]), pair[1]))
         scores: dict[int, float] = defaultdict(float)
         visited = 0
@@ -125,10 +125,11 @@ class Index:
             visited += len(numbers)
             if visited > MOST_POSTINGS and scores:
                 break
-            weight = self._idf(len(numbers)) * kind_weight(term)
+            weight = self._idf(len(numbers)) * kind_weight(term) * terms[term]
             for number, impact in zip(numbers, self._scores(term), strict=True):
                 scores[number] += weight * impact
-        return nlargest(most, ((score, number) for number, score in scores.items()), key=_order)
+        best = nlargest(most, ((score, -number) for number, score in scores.items()))
+        return [(score, -number) for score, number in best]
 
     def _idf(self, articles: int) -> float:
         return math.log(1 + (self.size - articles + 0.5) / (articles + 0.5))
@@ -151,8 +152,3 @@ class Index:
             )
             self._impacts[term] = found
         return found
-
-
-def _order(found: tuple[float, int]) -> tuple[float, int]:
-    score, number = found
-    return score, -number

@@ -20,7 +20,7 @@ MOST_QUESTIONS, LONGEST_QUESTION = 20, 500
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A title or a likely question: what is found in it, and what it asks or names itself."""
+    """A likely question: what is found in it, and what it asks itself."""
 
     text: str
     units: tuple[Unit, ...]
@@ -31,7 +31,7 @@ class Page:
     """An article, its title, likely questions and sentences, each as a haystack."""
 
     article: Article
-    title: Line
+    title: str
     asked: tuple[Line, ...]
     lines: tuple[Sentence, ...]
     parts: tuple[str, ...]
@@ -39,12 +39,7 @@ class Page:
     @property
     def whole(self) -> str:
         """All of it."""
-        return self.title.text + "".join(line.text for line in self.asked) + "".join(self.parts)
-
-    def windows(self) -> list[str]:
-        """The title with each two sentences that follow each other; made when they are needed."""
-        starts = range(max(1, len(self.parts) - 1))
-        return [self.title.text + "".join(self.parts[at : at + 2]) for at in starts]
+        return self.title + "".join(line.text for line in self.asked) + "".join(self.parts)
 
     def place(self, at: int) -> tuple[int, int]:
         """Where the window ``at`` stands in the body: its start and its end."""
@@ -65,7 +60,7 @@ def paged(article: Article, synonyms: Synonyms) -> tuple[Page, Terms]:
         counts.update(terms(part))
     page = Page(
         article=article,
-        title=Line(haystack(title), tuple(units(title))),
+        title=haystack(title),
         asked=tuple(Line(haystack(each), tuple(units(each))) for each in asked),
         lines=tuple(lines),
         parts=tuple(parts),

@@ -7,7 +7,8 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
-from engine.knowledge.stems import english, korean
+from engine.knowledge.korean import korean
+from engine.knowledge.stems import english
 from engine.knowledge.words import folded
 
 _FILE = Path(__file__).with_name("plain.toml")

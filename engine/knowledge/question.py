@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from engine.knowledge.analysis import CONCEPT, PIECE, Analysed, pairs
-from engine.knowledge.plain import plain_places, weight
+from engine.knowledge.plain import PLAIN, plain_places, weight
 from engine.knowledge.synonyms import Mention
 from engine.knowledge.words import Word
 
@@ -16,7 +17,9 @@ MOST_UNITS = 96
 INSIDE = 0.9
 BY_CONCEPT = 0.85
 BY_PAIRS = 0.6
-"""What it counts that an article has a word inside another, its concept, or its pieces."""
+BY_CHARACTERS = 0.25
+"""What it counts that an article has a word inside another, its concept, the pieces of a Korean
+word, or each of two Chinese characters apart."""
 IN_PHRASE = 0.3
 """What a word that says nothing by itself weighs within the name of a concept ("let me in")."""
 
@@ -28,6 +31,8 @@ class Unit:
     ``term`` is its index term; ``needles`` are strings to find, each with what finding it counts;
     ``pieces`` are what to look for where none is found; ``weight`` is 0 for a word that says
     nothing; ``places`` are the characters, or the word, that it stands for, each with its weight.
+    ``silent``: it says something only as a part of a phrase ("how many"); where an article does
+    not have that phrase, this is no lack.
     """
 
     term: str
@@ -36,15 +41,17 @@ class Unit:
     pieces: tuple[str, ...]
     weight: float
     places: tuple[tuple[int, float], ...]
+    silent: bool = False
 
     def found(self, text: str) -> float:
         """How far an article's text has it, from 0 to 1."""
         for needle, counts in self.needles:
             if needle in text:
                 return counts
-        if self.pieces:
-            return BY_PAIRS * sum(piece in text for piece in self.pieces) / len(self.pieces)
-        return 0.0
+        if not self.pieces:
+            return 0.0
+        share = [piece in text for piece in self.pieces].count(True) / len(self.pieces)
+        return share * (BY_PAIRS if len(self.pieces[0]) > 1 else BY_CHARACTERS)
 
 
 def units(parts: Analysed) -> list[Unit]:
@@ -58,6 +65,28 @@ def units(parts: Analysed) -> list[Unit]:
     return list(found.values())[:MOST_UNITS]
 
 
+def sought(parts: Analysed) -> dict[str, float]:
+    """The index terms of a question with what each counts: words that say nothing are left out."""
+    found = {CONCEPT + mention.concept: 1.0 for mention in parts.mentions}
+    for word in parts.words:
+        if word.kind == "han":
+            counts = plain_places(word.text)
+            each = [*zip(word.text, counts, strict=True)]
+            each += zip(
+                pairs(word.text),
+                ((one + other) / 2 for one, other in pairwise(counts)),
+                strict=True,
+            )
+        else:
+            each = [(word.stem, weight(word.text, word.stem))]
+            if word.kind == "hangul":
+                each += [(PIECE + piece, each[0][1]) for piece in pairs(word.stem)]
+        for term, counted in each:
+            if counted:
+                found[term] = max(counted, found.get(term, 0.0))
+    return found
+
+
 def _word(word: Word, near: list[Mention]) -> Unit:
     concepts = tuple(dict.fromkeys(mention.concept for mention in near))
     needles = [(f" {word.stem} ", 1.0)]
@@ -65,10 +94,14 @@ def _word(word: Word, near: list[Mention]) -> Unit:
         needles.append((word.stem, INSIDE))
     pieces = tuple(pairs(word.stem)) if word.kind == "hangul" and len(word.stem) > 2 else ()
     counts = weight(word.text, word.stem)
+    silent = not counts
+    if word.kind == "hangul" and len(word.stem) == 1 and not concepts:
+        counts = min(counts, PLAIN)
     if concepts:
         counts = max(counts, IN_PHRASE)
     needles += _by_concept(concepts)
-    return Unit(word.stem, tuple(needles), concepts, pieces, counts, ((word.start, counts),))
+    place = (word.start, counts)
+    return Unit(word.stem, tuple(needles), concepts, pieces, counts, (place,), silent)
 
 
 def _han(word: Word, near: list[Mention]) -> Iterator[Unit]:
@@ -89,7 +122,7 @@ def _han(word: Word, near: list[Mention]) -> Iterator[Unit]:
             value *= 0.3
         places = tuple((start + step, counts[at + step]) for step in (0, 1) if counts[at + step])
         needles = ((pair, 1.0), *_by_concept(concepts))
-        yield Unit(pair, needles, concepts, (), value, places)
+        yield Unit(pair, needles, concepts, tuple(pair), value, places, not places)
 
 
 def _by_concept(concepts: tuple[str, ...]) -> Iterator[tuple[str, float]]:

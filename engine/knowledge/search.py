@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.knowledge import confidence as confidence_weights
 from engine.knowledge import synonyms as synonym_groups
-from engine.knowledge.analysis import Analysed, analysed, haystack, terms
+from engine.knowledge.analysis import Analysed, analysed, haystack
 from engine.knowledge.articles import Article
 from engine.knowledge.confidence import LOWEST, UNVOTED, Calibration, Confidence
 from engine.knowledge.evidence import Match, Weighed, evidence, match, number_missing
 from engine.knowledge.index import Index
 from engine.knowledge.page import Line, Page, paged
-from engine.knowledge.question import LONGEST, rarity, units
+from engine.knowledge.question import LONGEST, Unit, rarity, sought, units
 from engine.knowledge.synonyms import Synonyms
-from engine.knowledge.words import folded
 
 CANDIDATES, CLOSELY = 10, 6
 """Articles that are ranked, and how many of them are looked at word by word."""
@@ -131,46 +130,45 @@ class Search:
 
     def _question(self, question: str) -> _Question:
         parts = analysed(question[:LONGEST], self._synonyms)
-        asked = units(parts)
+        return _Question(parts, self._weighed(units(parts)), haystack(parts))
+
+    def _weighed(self, asked: Sequence[Unit]) -> Weighed:
         rarities = [rarity(unit, self._index.idf, self._index.holds) for unit in asked]
         weights = [unit.weight * rare for unit, rare in zip(asked, rarities, strict=True)]
-        return _Question(
-            parts, Weighed(asked, rarities, weights, self._index.rarest), haystack(parts)
-        )
+        return Weighed(asked, rarities, weights, self._index.rarest)
 
     def _ranked(self, asked: _Question) -> list[_Ranked]:
         total = sum(asked.weighed.weights)
         ranked = []
-        for place, (score, number) in enumerate(self._index.best(terms(asked.parts), CANDIDATES)):
+        for place, (score, number) in enumerate(self._index.best(sought(asked.parts), CANDIDATES)):
             page = self._pages[number]
             fits = self._match(asked, page) if place < CLOSELY else Match()
-            close = (score + _CLOSENESS * total) * fits.near
+            close = (score + _CLOSENESS * total) * fits.fits
             ranked.append(_Ranked(score + close, page, fits))
         ranked.sort(key=lambda row: (-row.score, row.page.article.key))
         return ranked
 
     def _match(self, asked: _Question, page: Page) -> Match:
-        questions = [page.title.text + line.text for line in page.asked]
-        return match(asked.weighed, page.windows(), page.whole, questions)
+        fits = match(asked.weighed, page.title, page.parts)
+        if not page.asked:
+            return fits
+        return replace(fits, asked=max(self._same(asked, line) for line in page.asked))
 
     def _evidence(self, asked: _Question, ranked: Sequence[_Ranked]) -> dict[str, float]:
-        page, best = ranked[0].page, ranked[0].fits
-        start, end = page.place(best.at)
+        best = ranked[0]
         return evidence(
-            best,
+            best.fits,
             [each.fits for each in ranked[1 : 1 + _RIVALS]],
-            named=max(self._named(line, asked.text) for line in (page.title, *page.asked)),
-            numberless=number_missing(asked.parts.text, folded(page.article.body[start:end])),
+            numberless=number_missing(asked.parts.text, best.page.whole),
         )
 
-    def _named(self, line: Line, question: str) -> float:
-        weights = [
-            (unit, unit.weight * rarity(unit, self._index.idf, self._index.holds))
-            for unit in line.units
-        ]
-        total = sum(weight for _, weight in weights)
-        named = sum(weight * unit.found(question) for unit, weight in weights)
-        return named / total if total else 0.0
+    def _same(self, asked: _Question, line: Line) -> float:
+        """How far a question and a likely one ask the same, from 0 to 1: the weaker way round."""
+        other = self._weighed(line.units)
+        return min(
+            asked.weighed.share([unit.found(line.text) for unit in asked.weighed.units]),
+            other.share([unit.found(asked.text) for unit in other.units]),
+        )
 
 
 def _found(ranked: _Ranked) -> Found:

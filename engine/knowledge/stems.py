@@ -1,4 +1,4 @@
-"""Words brought to one form: English endings, Korean particles and verb endings."""
+"""English words brought to one form."""
 
 from __future__ import annotations
 
@@ -62,27 +62,3 @@ def _tidied(stem: str) -> str:
     if stem.endswith("y") and len(stem) > 3:
         return stem[:-1] + "i"
     return stem
-
-
-_PARTICLE = re.compile(
-    "(?:에서는|에서도|에서만|한테서|으로는|으로도|이라고|이라는|이라도|까지는|에서|에게|에다|에만|에도|에는|한테|으로|이랑|"
-    "하고|까지|부터|마다|처럼|밖에|이나|이란|라고|라는|께서|보다|은|는|이|가|을|를|의|에|로|와|과|랑|도|만|나|요|란)$"
-)
-_ENDING = re.compile(
-    "(?:하려고|하려면|하려는|하시면|하세요|하나요|하는데|하는지|하지만|하거나|하도록|하면서|했는데|했어요|했습니다|합니다|합니까|"
-    "할까요|할게요|할지|하고|하기|하는|하면|하여|해야|해서|해도|해요|해줘|하다|하지|한다|했다|했을|할|한|함|해|했|"
-    "되려면|되나요|되는데|되는지|되지만|되거나|되도록|되었습니다|되었어요|됐는데|됐어요|됐습니다|됩니다|됩니까|될까요|되고|되기|되는|되면|"
-    "되어|돼야|돼서|돼도|돼요|되다|되지|된다|됐다|될|된|됨|돼|됐|시키기|시켜|"
-    "습니다|습니까|입니다|입니까|인가요|인데요|인데|이에요|예요|나요|네요|는데요|는데|어요|아요|여요|으면|려면|려고|면서|지만|거나|도록|"
-    "었는데|았는데|었어요|았어요|었습니다|았습니다|던데|더라|고)$"
-)
-
-
-@lru_cache(maxsize=65536)
-def korean(word: str) -> str:
-    """A Korean word without its particle or verb ending, never below two syllables."""
-    for pattern in (_ENDING, _PARTICLE, _PARTICLE):
-        cut = pattern.sub("", word)
-        if len(cut) >= 2:
-            word = cut
-    return word

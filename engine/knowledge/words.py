@@ -7,13 +7,10 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from engine.knowledge.stems import english, korean
+from engine.knowledge.korean import korean
+from engine.knowledge.stems import english
+from engine.knowledge.variants import FOLDED
 
-_VARIANTS = str.maketrans(
-    "巿臺羣啓裏綫户値産爲衆囘敎册峯牀汚滙髙脚鷄着祕帐码网络邮账户电脑硬盘备权备证书鼠标键盘档",
-    "市台群啟裡線戶值產為眾回教冊峰床污匯高腳雞著秘帳碼網絡郵帳戶電腦硬盤備權備證書鼠標鍵盤檔",
-)
-"""Two forms of one character; of the simplified ones, those that are common in help desks."""
 _WORD = re.compile(
     r"(?P<latin>[a-z0-9\u00e0-\u024f]+(?:[._'’\-][a-z0-9\u00e0-\u024f]+)*)"
     r"|(?P<hangul>[\uac00-\ud7a3]+)"
@@ -46,7 +43,7 @@ class Word:
 
 def folded(text: str) -> str:
     """The text for lookup: NFKC, small letters, one form for variants of a character."""
-    return unicodedata.normalize("NFKC", text).casefold().translate(_VARIANTS)
+    return unicodedata.normalize("NFKC", text).casefold().translate(FOLDED)
 
 
 def words(text: str) -> Iterator[Word]:

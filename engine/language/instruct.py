@@ -2,7 +2,7 @@
 
 The file's own chat template draws the conversation once, at the start.  What stands before the
 message is evaluated then and stays in the model's cache, so a message costs only its own tokens.
-The grammar of the contract's JSON schema bounds what the model may write.
+The grammar of a JSON schema, where there is one, bounds what the model may write.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def load(order: dict[str, Any]) -> Instruct:
         )
     except TemplateError as error:  # compiled while the file is loaded
         raise _bad_template(error) from None
-    return Instruct(model, order["turns"], json.dumps(order["schema"]))
+    schema = order["schema"]
+    return Instruct(model, order["turns"], json.dumps(schema) if schema else None)
 
 
 class Instruct:
@@ -47,10 +48,10 @@ class Instruct:
 
     told: Mapping[str, Any] = {"kind": "instruct"}
 
-    def __init__(self, model: Any, turns: list[dict[str, str]], schema: str) -> None:
+    def __init__(self, model: Any, turns: list[dict[str, str]], schema: str | None) -> None:
         self.model = model
         self._vocabulary = llama_cpp.llama_model_get_vocab(model.model)
-        self._grammar = LlamaGrammar.from_json_schema(schema, verbose=False)
+        self._grammar = LlamaGrammar.from_json_schema(schema, verbose=False) if schema else None
         before, after = _draw(model, turns)
         self._opening = self._tokens(before, special=True)
         self._closing = self._tokens(after, special=True)
@@ -58,7 +59,7 @@ class Instruct:
         model.eval(self._opening)
 
     def answer(self, said: str) -> str:
-        """The model's JSON for a message. Raises RuntimeError when it has none."""
+        """The model's JSON or text for a message. Raises RuntimeError when it has none."""
         # The message is cut into plain tokens only: words such as "<|im_end|>" end no turn.
         message = self._tokens(said.strip(), special=False)
         prompt = [*self._opening, *message, *self._closing]

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from engine.language.contract import SCHEMA
 from engine.language.shipped import SHIPPED, shipped_sum
-from engine.language.turns import opening
+from engine.language.turns import Task, reading
 
 _log = logging.getLogger(__name__)
 _ROOT = Path(__file__).resolve().parents[2]
@@ -90,8 +89,9 @@ class _Unusable(Exception):
 class LocalModel:
     """Asks the child process. When anything goes wrong the answer is None; ``detail`` says why."""
 
-    def __init__(self, settings: ModelSettings) -> None:
+    def __init__(self, settings: ModelSettings, task: Task | None = None) -> None:
         self.settings = settings
+        self._task = task or reading()
         self._process: asyncio.subprocess.Process | None = None
         self._ready = False
         self.told: Mapping[str, Any] = {}
@@ -123,13 +123,14 @@ class LocalModel:
         """The child's process id, None while there is none."""
         return self._process.pid if self._process else None
 
-    async def start(self) -> None:
+    async def start(self, wait_s: float = START_WAIT_S) -> None:
         """Start the child and wait a little for it; a failure is kept as ``detail``."""
         if self.settings.file is None or self._supervisor is not None:
             return
+        self._attempted.clear()  # it may have been stopped before
         self._supervisor = asyncio.create_task(self._supervise(), name="model supervisor")
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._attempted.wait(), START_WAIT_S)
+            await asyncio.wait_for(self._attempted.wait(), wait_s)
 
     async def stop(self) -> None:
         """Stop the child and its supervisor."""
@@ -223,8 +224,8 @@ class LocalModel:
             "memory_mb": self.settings.memory_mb,
             "deadline_s": self.settings.deadline_s,
             "threads": THREADS,
-            "turns": opening(),
-            "schema": SCHEMA,
+            "turns": self._task.turns,
+            "schema": self._task.schema,
         }
         async with asyncio.timeout(LOAD_LIMIT_S):
             await self._send(self._process, order)

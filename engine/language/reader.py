@@ -18,7 +18,7 @@ from engine.language.grounding import ground
 from engine.language.model import LocalModel, ModelSettings
 from engine.language.names import NameIndex
 from engine.language.prompt import make_prompt
-from engine.language.rules import Understood, understand
+from engine.language.rules import Understood, read_as, understand
 from engine.language.server import ModelServer
 from engine.language.ticket import beginning, fused, ticket_request
 from engine.language.verdict import Named, judge, request_for, verdict
@@ -64,6 +64,14 @@ class Reader:
         reading = await self._by_models(said, rules) or _by_rules(rules)
         self._answered["unread" if reading.unread else reading.source] += 1
         return reading
+
+    def by_rules(self, said: str, intent: str) -> Reading:
+        """What the rules read where it is known what is asked for. Asks no model, counts nothing.
+
+        Raises ValueError where ``intent`` is not one of the contract's.
+        """
+        found = understand(said[:MAX_TEXT], self._inventory, self._index)
+        return _by_rules(read_as(found, intent, self._inventory, self._index))
 
     async def suggest(self, title: str, body: str = "") -> Suggestion:
         """A service request's type and priority: by the shipped model, else by keywords.

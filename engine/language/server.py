@@ -10,10 +10,9 @@ from typing import Any
 
 import httpx
 
-from engine.language.contract import SCHEMA
 from engine.language.local_address import LocalTransport, NotLocal, Resolve, resolve
 from engine.language.model import ModelSettings
-from engine.language.turns import opening
+from engine.language.turns import Task, reading
 
 _log = logging.getLogger(__name__)
 
@@ -30,12 +29,6 @@ _ANSWER_TOKENS = 512
 _AT_ONCE = 4
 _NAME_LIMIT = 200
 
-_FORMATS: tuple[dict[str, Any], ...] = (
-    # OpenAI's own form, known to vLLM, Ollama and llama.cpp's server …
-    {"type": "json_schema", "json_schema": {"name": "parse", "strict": True, "schema": SCHEMA}},
-    # … and the older one, the only one that llama-cpp-python's server knows.
-    {"type": "json_object", "schema": SCHEMA},
-)
 _NOT_KNOWN = frozenset({400, 422, 500, 501})
 """Answers to a form that is not known; llama-cpp-python says 500."""
 
@@ -54,8 +47,12 @@ class ModelServer:
     ``look_up`` resolves host names; the addresses are checked before each connection.
     """
 
-    def __init__(self, settings: ModelSettings, look_up: Resolve = resolve) -> None:
+    def __init__(
+        self, settings: ModelSettings, look_up: Resolve = resolve, task: Task | None = None
+    ) -> None:
         self.settings = settings
+        self._task = task or reading()
+        self._forms = _forms(self._task)
         self._look_up = look_up
         self._client: httpx.AsyncClient | None = None
         self._up = False
@@ -138,7 +135,7 @@ class ModelServer:
         """The answer's text, in the first form of request that the server takes."""
         body = {
             "model": self._model,
-            "messages": [*opening(), {"role": "user", "content": said}],
+            "messages": [*self._task.turns, {"role": "user", "content": said}],
             "temperature": 0,
             "max_tokens": _ANSWER_TOKENS,
             "stream": False,
@@ -147,6 +144,8 @@ class ModelServer:
         try:
             reply = await self._exchange("POST", "chat/completions", body, form)
         except _FormRefused:
+            if len(self._forms) == 1:
+                raise
             form = 1 - form
             reply = await self._exchange("POST", "chat/completions", body, form)
         content = _content(reply)
@@ -160,7 +159,7 @@ class ModelServer:
         client = self._client
         if client is None:
             raise _Down("stopped")
-        content = None if body is None else _encoded({**body, "response_format": _FORMATS[form]})
+        content = None if body is None else _encoded({**body, **self._forms[form]})
         url = f"{self.settings.url.rstrip('/')}/{path}"
         try:
             async with client.stream(method, url, content=content) as response:
@@ -221,6 +220,19 @@ class ModelServer:
             where = "" if self.stays_local else "; not bound to local addresses"
             self._failed.clear()
             self._up, self._detail = True, f"{self._model or 'a model'} answers{where}"
+
+
+def _forms(task: Task) -> tuple[dict[str, Any], ...]:
+    """What a request may say of the form of its answer, the first that works is kept."""
+    if task.schema is None:
+        return ({},)
+    strict = {"name": "parse", "strict": True, "schema": task.schema}
+    return (
+        # OpenAI's own form, known to vLLM, Ollama and llama.cpp's server …
+        {"response_format": {"type": "json_schema", "json_schema": strict}},
+        # … and the older one, the only one that llama-cpp-python's server knows.
+        {"response_format": {"type": "json_object", "schema": task.schema}},
+    )
 
 
 def _encoded(body: dict[str, Any]) -> bytes:

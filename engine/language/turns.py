@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from engine.language.contract import CHANGING, Parse
+from engine.language.contract import CHANGING, SCHEMA, Parse
 
 _PROMPTS = Path(__file__).resolve().parents[2] / "prompts"
 
 Turn = dict[str, str]
 """``role`` (system, user or assistant) and ``content``, as chat templates know them."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What an instruct model is for: what stands before each message, and how it answers."""
+
+    turns: tuple[Turn, ...]
+    schema: Mapping[str, Any] | None
+    """JSON schema of each answer; None = plain text."""
+
+
+def reading() -> Task:
+    """Reading a message into the contract's JSON."""
+    return Task(opening(), SCHEMA)
 
 
 @cache

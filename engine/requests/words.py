@@ -10,7 +10,7 @@ from engine.errors import GiveUp, Why
 from engine.language.classify import PRIORITIES
 from prompts.texts import Text, text
 
-_WHOLE = re.compile(r"#?(?:SR-)?(\d{8})-(\d{4,6})", re.ASCII | re.IGNORECASE)
+_WHOLE = re.compile(r"#?(?:([A-Z]{2,3})-)?(\d{8})-(\d{4,6})", re.ASCII | re.IGNORECASE)
 _SHORT = re.compile(r"#?(\d{1,6})", re.ASCII)
 _SHOWN = 40  # characters of a wrong word that are quoted back
 
@@ -32,17 +32,25 @@ def request_key(typed: str, now: int) -> str:
     ``SR-20261120-0001`` and ``20261120-0001`` are that request; a bare number such as ``1`` or
     ``0001`` is the request of that number of today. The day is UTC, as in the keys themselves.
     """
-    if whole := _WHOLE.fullmatch(typed):
-        return f"SR-{whole[1]}-{whole[2]}"
+    if (key := dated_key("SR", typed, now)) is not None:
+        return key
+    raise GiveUp(Why.INVALID, text("request_bad_id", typed=quoted(typed)))
+
+
+def dated_key(prefix: str, typed: str, now: int) -> str | None:
+    """The whole key with a prefix (SR, INC …) for what was typed; None when it can be none."""
+    whole = _WHOLE.fullmatch(typed)
+    if whole and (whole[1] or prefix).upper() == prefix:
+        return f"{prefix}-{whole[2]}-{whole[3]}"
     if short := _SHORT.fullmatch(typed):
         day = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y%m%d")
-        return f"SR-{day}-{int(short[1]):04d}"
-    raise GiveUp(Why.INVALID, text("request_bad_id", typed=quoted(typed)))
+        return f"{prefix}-{day}-{int(short[1]):04d}"
+    return None
 
 
 def looks_like_id(word: str) -> bool:
     """Whether a word can be the id of a request."""
-    return bool(_WHOLE.fullmatch(word) or _SHORT.fullmatch(word))
+    return dated_key("SR", word, 0) is not None
 
 
 def priority(raw: str) -> str:

@@ -49,12 +49,17 @@ class Refused(Exception):
         self.message = message
 
 
-def api_router(services: Services, prefix: str, tag: str) -> APIRouter:
-    """A router whose every route asks for a bearer token and answers errors alike."""
+def api_router(
+    services: Services, prefix: str, tag: str, body_limit: int = BODY_LIMIT
+) -> APIRouter:
+    """A router whose every route asks for a bearer token and answers errors alike.
+
+    ``body_limit``: bytes of a request body.
+    """
     return APIRouter(
         prefix=prefix,
         tags=[tag],
-        route_class=_door(services),
+        route_class=_door(services, body_limit),
         dependencies=[Depends(_scheme)],
         responses={
             401: {"description": "No token, or one that is unknown, expired or revoked"},
@@ -98,7 +103,7 @@ def admins_only(person: Person) -> None:
         )
 
 
-def _door(services: Services) -> type[APIRoute]:
+def _door(services: Services, limit: int) -> type[APIRoute]:
     class Door(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             inner = super().get_route_handler()
@@ -109,10 +114,11 @@ def _door(services: Services) -> type[APIRoute]:
                     person = await _who(services, request)
                     language = person.language
                     request.state.person = person
-                    _refuse_large(request)
-                    return await inner(Request(request.scope, _counted(request.receive)))
+                    _refuse_large(request, limit)
+                    receive = _counted(request.receive, limit)
+                    return await inner(Request(request.scope, receive))
                 except Exception as error:  # noqa: BLE001 - _answer raises what is no refusal
-                    response = _answer(error, language)
+                    response = _answer(error, language, limit)
                     if isinstance(error, GiveUp) and error.why is Why.CONFLICT:
                         services.db.announce({"watch"})  # a changed plan gets its new card at once
                     return response
@@ -137,13 +143,13 @@ async def _who(services: Services, request: Request) -> Person:
     raise Refused(401, key.removeprefix("api_"), text(key))
 
 
-def _refuse_large(request: Request) -> None:
+def _refuse_large(request: Request, limit: int) -> None:
     declared = request.headers.get("content-length", "0")
-    if not (declared.isascii() and declared.isdigit()) or int(declared[:12]) > BODY_LIMIT:
-        raise _too_large()
+    if not (declared.isascii() and declared.isdigit()) or int(declared[:12]) > limit:
+        raise _too_large(limit)
 
 
-def _counted(receive: Receive) -> Receive:
+def _counted(receive: Receive, limit: int) -> Receive:
     """The same body, cut off when it grows beyond the limit: it may come in chunks."""
     taken = 0
 
@@ -151,7 +157,7 @@ def _counted(receive: Receive) -> Receive:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        if taken > BODY_LIMIT:
+        if taken > limit:
             # FastAPI lets only an HTTPException out while it reads a body.
             raise HTTPException(413)
         return message
@@ -159,26 +165,26 @@ def _counted(receive: Receive) -> Receive:
     return take
 
 
-def _too_large() -> Refused:
-    return Refused(413, "too_large", text("api_too_large", limit=BODY_LIMIT))
+def _too_large(limit: int) -> Refused:
+    return Refused(413, "too_large", text("api_too_large", limit=limit))
 
 
-def _answer(error: Exception, language: str) -> Response:
+def _answer(error: Exception, language: str, limit: int) -> Response:
     """The refusal as an answer. What is no refusal is a bug and is raised on."""
     if isinstance(error, GiveUp):
         return _body(_STATUS[error.why], error.why.value, error.text, language)
     if isinstance(error, RequestValidationError):
         return _body(422, Why.INVALID.value, first_problem(error), language)
     if isinstance(error, StarletteHTTPException):
-        return _http_error(error, language)
+        return _http_error(error, language, limit)
     if isinstance(error, Refused):
         return _body(error.status, error.error, error.message, language)
     raise error
 
 
-def _http_error(error: StarletteHTTPException, language: str) -> Response:
+def _http_error(error: StarletteHTTPException, language: str, limit: int) -> Response:
     if error.status_code == 413:
-        return _answer(_too_large(), language)
+        return _answer(_too_large(limit), language, limit)
     if error.status_code == 400:  # FastAPI could not even decode the body
         problem = text("api_invalid_field", field="body", problem=text("api_problem_object"))
         return _body(422, Why.INVALID.value, problem, language)

@@ -29,3 +29,9 @@ def none_left(arguments: str, usage: str) -> None:
     """Raises GiveUp when words follow a command that takes none."""
     if arguments:
         raise GiveUp(Why.INVALID, text("argument_extra", given=quoted(arguments), usage=usage))
+
+
+def title_and_body(line: str) -> tuple[str, str]:
+    """A title ends at the first "|" or line end, whichever comes first."""
+    cut = min((at for at in (line.find("|"), line.find("\n")) if at >= 0), default=len(line))
+    return line[:cut].strip(), line[cut + 1 :]

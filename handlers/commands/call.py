@@ -52,6 +52,8 @@ class Command:
     least: Role = Role.REQUESTER  #: who may call it at all
     opens: Callable[[str], tuple[str, str] | None] = lambda _: None
     """From the arguments, the title and body of the service request that the call would open."""
+    meant: Callable[[str], bool] = lambda _: True
+    """Whether words said without a slash, behind the command's name, are its arguments."""
 
 
 def _reply(reply: Reply | Text) -> Reply:

@@ -15,7 +15,12 @@ def commands() -> dict[str, Command]:
         autoq,
         bulk,
         freeze,
+        heal,
         help,
+        incident,
+        kb,
+        license,
+        nudges,
         pending,
         reject,
         sr,
@@ -25,7 +30,25 @@ def commands() -> dict[str, Command]:
         why,
     )
 
-    files = (sr, autoq, approve, reject, pending, why, bulk, status, freeze, unfreeze, whoami, help)
+    files = (
+        sr,
+        autoq,
+        approve,
+        reject,
+        pending,
+        why,
+        bulk,
+        status,
+        incident,
+        heal,
+        kb,
+        license,
+        nudges,
+        freeze,
+        unfreeze,
+        whoami,
+        help,
+    )
     return {file.COMMAND.name: file.COMMAND for file in files}
 
 
@@ -43,6 +66,13 @@ WORDS = {
     "동결 해제": "unfreeze",
     "동결해제": "unfreeze",
     "도움말": "help",
+    "플레이북": "heal",
+    "자동복구": "heal",
+    "지식": "kb",
+    "知識": "kb",
+    "知識庫": "kb",
+    "장애": "incident",
+    "인시던트": "incident",
     "核准": "approve",
     "批准": "approve",
     "拒絕": "reject",
@@ -52,4 +82,11 @@ WORDS = {
     "凍結": "freeze",
     "解凍": "unfreeze",
     "說明": "help",
+    "劇本": "heal",
+    "自動修復": "heal",
+    "事件": "incident",
+    "라이선스": "license",
+    "만료": "license",
+    "授權": "license",
+    "到期": "license",
 }

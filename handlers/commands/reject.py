@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from engine.approvals.proposals import Verdict
-from handlers.buttons import MAX_COMMENT
 from handlers.commands.arguments import action_id, head
 from handlers.commands.call import Call, Command
+from handlers.reasons import MAX_COMMENT
 from prompts.texts import text
 
 USAGE = "/reject ID [reason]"

@@ -8,7 +8,7 @@ from engine.errors import GiveUp, Why
 from engine.language.classify import TYPES
 from engine.requests import words
 from engine.requests.desk import state_text
-from handlers.commands.arguments import head, none_left
+from handlers.commands.arguments import head, none_left, title_and_body
 from handlers.commands.call import Call, Command
 from handlers.replies import Reply
 from handlers.request_card import request_line, request_reply
@@ -34,7 +34,7 @@ async def run(call: Call) -> None:
 
 
 async def _new(call: Call, rest: str) -> None:
-    title, body = _title_and_body(rest)
+    title, body = title_and_body(rest)
     if not title:
         raise GiveUp(Why.INVALID, text("sr_no_title", usage="/sr new TITLE [| body]"))
     request = await call.services.desk.create(
@@ -132,15 +132,9 @@ async def _show_lines(call: Call, title: Text, found: list[Request]) -> None:
     await call.whisper(Reply(title=title, lines=lines, note=note))
 
 
-def _title_and_body(rest: str) -> tuple[str, str]:
-    """A title ends at the first "|" or line end, whichever comes first."""
-    cut = min((at for at in (rest.find("|"), rest.find("\n")) if at >= 0), default=len(rest))
-    return rest[:cut].strip(), rest[cut + 1 :]
-
-
 def _opens(arguments: str) -> tuple[str, str] | None:
     verb, rest = head(arguments)
-    title, body = _title_and_body(rest)
+    title, body = title_and_body(rest)
     return (title, body) if title and _VERBS.get(verb.lower()) is _new else None
 
 

@@ -65,6 +65,7 @@ class World:
     """Everything, in one folder. ``crowd`` are further (name, role) pairs, in every room.
 
     ``pushed``: Slack and Telegram deliver by HTTP (signed events, webhook) instead of being asked.
+    ``config`` stands at the end of the configuration.
     """
 
     def __init__(
@@ -74,10 +75,12 @@ class World:
         crowd: tuple[tuple[str, str], ...] = (),
         database: str = "sqlite+aiosqlite:///watchstander.db",
         pushed: bool = False,
+        config: str = "",
     ) -> None:
         self.folder = folder
         self.database = database
         self.pushed = pushed
+        self.more = config
         self.clock = FakeClock()
         self.slack = SlackDouble()
         self.telegram = TelegramDouble()
@@ -221,6 +224,7 @@ address = "web:approvals"
 cards = false
 approvals = true
 {listed}
+{self.more}
 """
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from storage.all_tables import metadata
 from storage.lifecycle import State
-from storage.tables import metadata
 from tests.attacks.doors import NAMES, Doors, in_batches
 from tests.attacks.stage import Stage
 

@@ -9,7 +9,7 @@ import pytest
 
 from bot.commandline.logs import PlainLines, secrets_in
 from storage import people, tokens
-from storage.tables import metadata
+from storage.all_tables import metadata
 from tests.acceptance.world import SLACK_ROOM, TELEGRAM_ROOM
 from tests.attacks.doors import NAMES, Doors
 from tests.attacks.stage import MESSENGER_SECRET, TELEGRAM_SECRET, Stage

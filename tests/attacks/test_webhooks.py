@@ -162,6 +162,13 @@ async def rest_doors(stage: Stage, headers: Any) -> AsyncIterator[tuple[str, Any
     yield "ask", await stage.http.post("/api/requests", json={"title": "x"}, headers=headers)
     anomaly = {"source": "x", "severity": "HIGH", "summary": "x"}
     yield "anomaly", await stage.http.post("/api/anomalies", json=anomaly, headers=headers)
+    alert = {"summary": "x"}
+    yield "incident", await stage.http.post("/api/incidents", json=alert, headers=headers)
+    yield "incidents", await stage.http.get("/api/incidents", headers=headers)
+    finding = {"source": "x", "title": "x", "severity": "HIGH"}
+    yield "finding", await stage.http.post("/api/findings", json=finding, headers=headers)
+    notice = {"version": "4", "alerts": [{"status": "firing", "labels": {"alertname": "x"}}]}
+    yield "alerts", await stage.http.post("/webhooks/alertmanager", json=notice, headers=headers)
     yield "me", await stage.http.get("/api/web/me", headers=headers)
 
 
@@ -217,10 +224,16 @@ async def bodies(stage: Stage) -> dict[str, tuple[str, dict[str, str]]]:
         "approve": ("/api/auto/approve/1", bearer),
         "request": ("/api/requests", bearer),
         "anomaly": ("/api/anomalies", bearer),
+        "incident": ("/api/incidents", bearer),
+        "finding": ("/api/findings", bearer),
+        "alerts": ("/webhooks/alertmanager", bearer),
     }  # fmt: skip
 
 
-DOORS = ("slack", "telegram", "messenger", "propose", "approve", "request", "anomaly")
+DOORS = (
+    "slack", "telegram", "messenger", "propose", "approve", "request", "anomaly", "incident",
+    "finding", "alerts",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("chunked", [False, True])

@@ -21,9 +21,10 @@ from engine.approvals.watch import WatchReport
 from engine.cycle import Cycle, CycleSettings
 from engine.requests.desk import Desk
 from storage import people
+from storage.all_tables import metadata
 from storage.database import Database, DatabaseSettings
 from storage.people import Listing, Role
-from storage.tables import metadata, requests
+from storage.tables import requests
 
 TITLES = (
     "예산시스템 WAS 재기동 부탁드립니다",

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,12 +18,16 @@ from bot.platforms.messenger.platform import MessengerPlatform
 from bot.platforms.messenger.routes import messenger_routes
 from bot.platforms.messenger.settings import MessengerSettings
 from bot.platforms.port import SendGone, SendRefused, SendRetry
+from bot.reports import ReportWorker
 from handlers.card import Button, Card, Field
 from handlers.inbound import Event, EventKind, RoomAddress, Speaker
-from storage import inbox, rooms
+from storage import audit_read, inbox, incidents, people, rooms
 from storage.database import Database
+from storage.lifecycle import IncidentState
+from storage.people import Account, Listing, Person, Role
 from storage.rooms import RoomListing
 from tests.contract.web_server import draft, serving
+from tests.unit.requests.parts import build_services
 
 SECRET = "s3cret-of-kakao-s3cret"
 FAMILY = RoomAddress("messenger", "kakao", "family")
@@ -217,6 +222,84 @@ def test_empty_or_shared_secrets_are_refused_at_the_start(db: Database) -> None:
         MessengerPlatform(MessengerSettings({"kakao": ""}), db)
     with pytest.raises(ValueError, match="same secret"):
         MessengerPlatform(MessengerSettings({"kakao": "x", "line": "x"}), db)
+
+
+# Alerts
+
+ALERT = {"status": "firing", "severity": "critical", "summary": "Disk full", "fingerprint": "d1"}
+
+
+@pytest.fixture
+async def probe(setup: Setup) -> Person:
+    """A program that the configuration lists as kakao's user "probe"."""
+    account = Account("messenger", "kakao", "probe")
+    async with setup.db.write() as tx:
+        await people.sync(tx, [Listing("probe", Role.AGENT, "en", accounts=(account,))])
+        person = await people.by_account(tx, account)
+    assert person is not None
+    return person
+
+
+async def test_an_alert_becomes_a_report(setup: Setup, probe: Person, tmp_path: Path) -> None:
+    more = {"detail": "no space left on device", "asset": "PAY-WAS-01"}
+    body = {"room": "family", "user": "probe", "message_id": "a1", "alert": ALERT | more}
+    for repeated in (False, True):
+        answer = await setup.send(body)
+        assert (answer.status_code, answer.json()["repeated"]) == (202, repeated)
+    worker = ReportWorker(build_services(setup.db, tmp_path))
+    assert await worker.run_once() == 1
+    async with setup.db.read() as tx:
+        [made] = await incidents.listing(tx)
+        [row] = await audit_read.latest(tx, made.key)
+    assert (made.source, made.fingerprint, made.severity) == ("messenger:kakao", "d1", "P1")
+    assert (made.summary, made.asset, made.kind) == ("Disk full", "PAY-WAS-01", "DISK_FULL")
+    assert row.record.actor == probe.actor
+    over = body | {"message_id": "a2", "alert": ALERT | {"status": "resolved"}}
+    assert (await setup.send(over)).status_code == 202
+    assert await worker.run_once() == 1
+    async with setup.db.read() as tx:
+        assert (await incidents.listing(tx))[0].state is IncidentState.RESOLVED
+
+
+async def test_an_alert_of_a_stranger_is_refused(setup: Setup, probe: Person) -> None:
+    answer = await setup.send({"room": "family", "user": "u-9", "alert": ALERT})
+    assert answer.status_code == 403
+    assert "messenger:kakao/u-9" in answer.json()["error"]
+    # The same name at another messenger is somebody else.
+    answer = await setup.send({"room": "sales", "user": "probe", "alert": ALERT}, "another-secret")
+    assert answer.status_code == 403
+    assert await setup.inbox() == []
+
+
+@pytest.mark.parametrize(
+    ("alert", "named"),
+    [
+        ("x", "alert"),
+        ([], "alert"),
+        ({}, "alert.summary"),
+        (ALERT | {"summary": " "}, "alert.summary"),
+        (ALERT | {"summary": 5}, "summary"),
+        (ALERT | {"summary": "x" * 2_001}, "summary"),
+        (ALERT | {"status": "pending"}, "alert.status"),
+        (ALERT | {"severity": "purple"}, "alert.severity"),
+        (ALERT | {"detail": "nul \0"}, "detail"),
+        (ALERT | {"command": "reboot"}, "command"),
+    ],
+)
+async def test_a_bad_alert_is_told_what_is_wrong(
+    setup: Setup, probe: Person, alert: object, named: str
+) -> None:
+    answer = await setup.send({"room": "family", "user": "probe", "alert": alert})
+    assert answer.status_code == 422
+    assert named in answer.json()["error"]
+    assert await setup.inbox() == []
+
+
+async def test_an_alert_comes_alone_and_is_kept_or_refused(setup: Setup, probe: Person) -> None:
+    body = {"room": "family", "user": "probe", "alert": ALERT}
+    assert (await setup.send(body | {"text": "and this"})).status_code == 422
+    setup.broken = True
+    assert (await setup.send(body)).status_code == 503
 
 
 # Out

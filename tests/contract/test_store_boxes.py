@@ -90,6 +90,23 @@ async def test_a_postponed_delivery_comes_back_when_it_is_due(
         assert [d.id for d in await inbox.waiting(tx, 10)] == [second]
 
 
+async def test_deliveries_are_taken_by_source(any_db: Database, clock: FakeClock) -> None:
+    async with any_db.write() as tx:
+        chat = await inbox.keep(tx, "slack", "1", {})
+        first = await inbox.keep(tx, "reports", "1", {})
+        second = await inbox.keep(tx, "reports", "2", {})
+
+        async def ids(**which: str) -> list[int]:
+            return [delivery.id for delivery in await inbox.waiting(tx, 10, **which)]
+
+        assert await ids() == [chat, first, second]
+        assert await ids(source="reports") == [first, second]
+        assert await ids(but_not="reports") == [chat]
+        assert await inbox.received_at(tx, "reports", "1") == clock.now
+        assert await inbox.received_at(tx, "reports", "3") is None
+        assert await inbox.received_at(tx, "telegram", "1") is None
+
+
 async def test_ten_changes_are_one_waiting_card(any_db: Database) -> None:
     where = await room(any_db)
 

@@ -107,6 +107,18 @@ def _kind(raw: dict[str, Any]) -> EventKind | None:
     return event.kind if event else None
 
 
+def test_code_that_talk_quotes_is_blank() -> None:
+    """Offsets count UTF-16 units: the face counts two."""
+    entities = [
+        {"type": "code", "offset": 3, "length": 3},
+        {"type": "pre", "offset": 12, "length": 2},
+        {"type": "bold", "offset": 7, "length": 4},
+    ]
+    event = reading.translate(_message(text="😀 log disk df", entities=entities))
+    assert event is not None
+    assert (event.kind, event.text) == (EventKind.OVERHEARD, "😀     disk")
+
+
 def test_a_reply_to_the_bot_is_said_to_the_bot() -> None:
     ours = {"message_id": 8, "from": BOT | {"is_bot": True}}
     assert _kind(_message(reply_to_message=ours)) is EventKind.WORDS

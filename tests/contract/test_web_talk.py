@@ -52,6 +52,7 @@ async def test_words_are_kept_before_they_are_acknowledged_and_seen_by_all(room:
         OPS,
         Speaker("web", "", "Min"),
         text="restart budget",
+        open_talk=True,
         room_name="ops",
         context={"said": ack["message_id"]},
     )

@@ -78,6 +78,7 @@ class RoomDouble:
             raw.get("button", ""),
             raw.get("message", ""),
             direct=raw.get("direct", False),
+            open_talk=raw.get("open_talk", False),
             context=raw.get("context", {}),
         )
 

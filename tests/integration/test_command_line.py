@@ -54,8 +54,37 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 def test_check_finds_nothing_wrong_and_changes_nothing(setup: Path) -> None:
     before = snapshot(setup.parent)
     done = watchstander("check", "--config", setup)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "no problems\n", "")
+    assert (done.returncode, done.stdout) == (0, "no problems\n")
+    assert all(line.startswith("note: playbook ") for line in done.stderr.splitlines())
     assert snapshot(setup.parent) == before
+
+
+def test_check_looks_at_playbooks_and_notes_what_they_could_touch(setup: Path) -> None:
+    notes = watchstander("check", "--config", setup).stderr.splitlines()
+    assert "note: playbook dns-failure (role db) may touch YH-WMS-DB" in notes
+    none = "no asset of the inventory has that role; it would call a person"
+    assert f"note: playbook scheduler-oom (role scheduler): {none}" in notes
+    change(setup, "[web]", '[heal]\nplaybooks = "own"\n[web]')
+    missing = watchstander("check", "--config", setup)
+    assert missing.returncode == 1
+    assert "mend the path of the playbooks' folder" in missing.stdout
+    (setup.parent / "own").mkdir()
+    own = (ROOT / "engine/healing/playbooks/40-app-oom.toml").read_text(encoding="utf-8")
+    own = own.replace("app-oom", "own-oom").replace("server_restart", "log_collect")
+    wrong = 'role = "app"\ncommand = "reboot"\nparams = { lines = 0 }'
+    bad = own.replace('role = "app"', wrong)
+    (setup.parent / "own" / "oom.toml").write_text(bad, encoding="utf-8")
+    told = watchstander("check", "--config", setup)
+    assert told.returncode == 1
+    place = f"{setup.parent / 'own' / 'oom.toml'}: [step]"
+    assert f"{place} command: no command can be written here" in told.stdout
+    assert f"{place} params: " in told.stdout
+    params = 'role = "app"\nparams = { path = "/var/log/tomcat/current" }'
+    good = own.replace('role = "app"', params)
+    (setup.parent / "own" / "oom.toml").write_text(good, encoding="utf-8")
+    done = watchstander("check", "--config", setup)
+    assert (done.returncode, done.stdout) == (0, "no problems\n")
+    assert "note: playbook own-oom (role app) may touch " in done.stderr
 
 
 def test_check_notes_hosts_whose_keys_are_not_known(setup: Path) -> None:
@@ -314,7 +343,8 @@ def test_plan_does_not_wait_for_what_it_does_not_need(setup: Path) -> None:
 def test_the_command_is_a_process(setup: Path) -> None:
     """Once for real: what a shell gets on stdout, on stderr and as status."""
     good = process("check", "--config", setup)
-    assert (good.returncode, good.stdout, good.stderr) == (0, "no problems\n", "")
+    assert (good.returncode, good.stdout) == (0, "no problems\n")
+    assert good.stderr.startswith("note: playbook ")
     bad = process("token", "create", "--config", setup, "--person", "nobody")
     assert (bad.returncode, bad.stdout) == (1, "")
     assert "nobody is called 'nobody'" in bad.stderr

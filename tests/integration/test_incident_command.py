@@ -59,7 +59,8 @@ def test_each_text_has_its_class_and_symptom_in_order(tmp_path: Path) -> None:
         "DNS_FAIL",
     ]
     assert all(list(one) == ["class", "symptom_hash", "playbook"] for one in found)
-    assert all(one["playbook"] is None for one in found)
+    playbooks = ["dns-failure", None, "db-refused", None, "dns-failure"]
+    assert [one["playbook"] for one in found] == playbooks
     assert found[0]["symptom_hash"] == found[4]["symptom_hash"]
     assert len({one["symptom_hash"] for one in found}) == 4
 
@@ -70,6 +71,39 @@ def test_the_service_is_part_of_the_symptom(tmp_path: Path) -> None:
     )
     assert first["class"] == second["class"]
     assert first["symptom_hash"] != second["symptom_hash"]
+
+
+def test_the_severity_counts_where_it_is_known(tmp_path: Path) -> None:
+    words = "java.lang.OutOfMemoryError: Java heap space"
+    done = classify(
+        tmp_path,
+        {"text": words},
+        {"text": words, "severity": "P1"},
+        {"text": words, "severity": "critical"},
+        {"text": words, "severity": "P2"},
+        {"text": words, "severity": ""},
+        {"text": words, "severity": "awful"},
+        {"text": words, "severity": 1},
+    )
+    assert done.returncode == 1
+    found = answers(done)
+    assert [one.get("playbook") for one in found[:5]] == [*["app-oom"] * 3, None, "app-oom"]
+    assert found[5]["error"] == 'line 6: its "severity" is not known; write P1, P2 or P3'
+    assert found[6]["error"] == 'line 7: its "severity" is not a text; write it in quotes'
+
+
+def test_own_playbooks_come_first(tmp_path: Path) -> None:
+    folder = tmp_path / "playbooks"
+    folder.mkdir()
+    shipped = (ROOT / "engine/healing/playbooks/40-app-oom.toml").read_text("utf-8")
+    written(folder / "mine.toml", shipped.replace('"app-oom"', '"shop-oom"'))
+    texts = written(tmp_path / "texts.jsonl", '{"text": "OOMKilled"}\n')
+    done = watchstander("incident", "classify", "--jsonl", texts, "--playbooks", folder)
+    assert answers(done)[0]["playbook"] == "shop-oom"
+    written(folder / "bad.toml", shipped.replace('"app"', '"App!"'))
+    done = watchstander("incident", "classify", "--jsonl", texts, "--playbooks", folder)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"{folder / 'bad.toml'}: [step] role: 'App!' cannot be used")
 
 
 def test_a_bad_line_is_told_and_the_others_are_answered(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from tests.reference import (
     drawing,
     lifecycle,
     messages,
+    playbooks,
     rest,
     settings,
 )
@@ -33,6 +34,7 @@ def files() -> dict[str, str]:
         "reference/rest.md": rest.page_text(),
         "reference/command-line.md": command_line.page_text(),
         "reference/messages.md": messages.page_text(),
+        "reference/playbooks.md": playbooks.page_text(),
         "reference/lifecycle.md": lifecycle.page_text(),
         "images/lifecycle.svg": drawing.svg(states.MOVES, states.FINAL, states.OPEN),
     }

@@ -30,6 +30,7 @@ _EXAMPLES: Mapping[str, Mapping[str, Any]] = {
 _EXAMPLE_TARGETS = {
     "bulk_sr_update": ["SR-20261120-0001", "SR-20261120-0002"],
     "db_lock_status": ["HB-LOAN-DB-01"],
+    "compose_restart": ["YH-WMS-APP"],
 }
 
 

@@ -27,6 +27,18 @@ def page_text() -> str:
         _states(lifecycle.RequestState, frozenset()),
         _moves(lifecycle.REQUEST_MOVES),
         mermaid(lifecycle.REQUEST_MOVES),
+        "## Incidents",
+        _states(lifecycle.IncidentState, frozenset()),
+        _moves(lifecycle.INCIDENT_MOVES),
+        mermaid(lifecycle.INCIDENT_MOVES),
+        "## Attempts to repair",
+        _states(lifecycle.AttemptState, frozenset(lifecycle.AttemptState) - lifecycle.UNDER_WAY),
+        _moves(lifecycle.ATTEMPT_MOVES),
+        mermaid(lifecycle.ATTEMPT_MOVES),
+        "## Articles",
+        _states(lifecycle.ArticleState, frozenset()),
+        _moves(lifecycle.ARTICLE_MOVES),
+        mermaid(lifecycle.ARTICLE_MOVES),
     ]
     return page(parts)
 

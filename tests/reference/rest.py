@@ -2,58 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bot import web
+from bot import serving
+from bot.app import App
 from bot.demo_folder import write_folder
-from bot.platforms.messenger.platform import MessengerPlatform
-from bot.platforms.messenger.routes import messenger_routes
 from bot.platforms.messenger.settings import MessengerSettings
-from engine.actions.scripts import Scripts
-from engine.approvals.proposals import Proposals
-from engine.approvals.settings import ApprovalSettings
-from engine.approvals.watch import ApprovalWatch
-from engine.cycle import Cycle
-from engine.inventory import load_inventory
-from engine.language.model import ModelSettings
-from engine.language.reader import Reader
-from engine.planning import Planner, PlanSettings
-from engine.requests.desk import Desk
-from engine.risk import load_policy
-from handlers.api.anomalies import anomaly_routes
-from handlers.api.auto import auto_routes
-from handlers.api.reference import reference_routes
-from handlers.api.requests import request_routes
-from handlers.services import Services
-from storage.database import Database, DatabaseSettings
+from bot.settings import load_settings
 from tests.reference.markdown import page, table
+from tests.ssh_keys import write_keys
 
 
 def application() -> Any:
-    """The web application with the project's own REST routes, over an empty database."""
-    db = Database.open(DatabaseSettings("sqlite+aiosqlite://"))
-    policy, approvals = load_policy(), ApprovalSettings()
+    """The web application as the demo has it, with the messengers' door, over no database yet."""
     with tempfile.TemporaryDirectory() as folder:
-        write_folder(Path(folder) / "demo", 8484)
-        inventory = load_inventory(Path(folder) / "demo" / "inventory.toml")
-    proposals = Proposals(Planner(inventory, policy, Scripts(None), PlanSettings()), approvals)
-    desk = Desk()
-    cycle = Cycle(db, desk, ApprovalWatch(db, proposals, approvals).run_once)
-    reader = Reader(inventory, ModelSettings())
-    services = Services(db, inventory, reader, proposals, desk, cycle, lambda: [])
-    routers = [make(services) for make in (auto_routes, request_routes, anomaly_routes)]
-    routers.append(messenger_routes(MessengerPlatform(MessengerSettings(), db)))
-
-    async def ready() -> list[Any]:
-        return []
-
-    async def measure() -> None:
-        return None
-
-    return web.build([*routers, reference_routes()], ready, measure, None, None, "0")
+        demo = Path(folder) / "demo"
+        write_folder(demo, 8484)
+        write_keys(demo / "hosts")
+        settings = load_settings(demo / "config.toml")
+        return serving.application(
+            App(dataclasses.replace(settings, messenger=MessengerSettings()))
+        )
 
 
 def page_text() -> str:

@@ -13,6 +13,8 @@ from typing import Any
 import bot.settings
 from bot import settings_people
 from bot.platforms.messenger.settings import MessengerSettings
+from engine.healing.checks import Check
+from engine.nudges import NudgeRule
 from tests.reference.markdown import page, table
 
 
@@ -26,6 +28,8 @@ def settings_tables() -> dict[str, tuple[type, tuple[str, ...]]]:
     tables["[messenger.NAME]"] = (bot.settings.MessengerSource, ())
     tables["[[person]]"] = (settings_people.PersonEntry, ())
     tables["[[room]]"] = (settings_people.RoomEntry, ())
+    tables["[[check]]"] = (Check, ())
+    tables["[[nudge]]"] = (NudgeRule, ())
     return tables
 
 

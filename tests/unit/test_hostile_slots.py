@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import engine.actions
 from engine.actions.registry import ACTION_TYPES
 from engine.actions.scripts import Scripts
+from engine.actions.slots import is_plain
 from engine.errors import GiveUp, Why
 from engine.inventory import Asset, Inventory
 from engine.planning import Planner, PlanSettings
@@ -20,12 +22,13 @@ from prompts.texts import LANGUAGES, say
 from tests.unit.hostile_values import HOSTILE, UNSEEN_IN_PROSE, WRONG_TYPES
 
 UNIT_ASSET = Asset("WAS-01", "S", "WAS", "DEV", "was-01", service="tomcat")
-BOX_ASSET = Asset("APP-DB", "S", "DB", "DEV", "box", container="shop-postgres")
+BOX_ASSET = Asset("APP-DB", "S", "DB", "DEV", "box", container="shop-postgres", compose="/srv/shop")
 KEY = "SR-20261120-0001"
 
 #: Each action with parameters that make a plan; the tests swap one of them at a time.
 GOOD: dict[str, dict[str, Any]] = {
     "server_restart": {},
+    "compose_restart": {},
     "service_stop": {},
     "service_start": {},
     "service_status": {},
@@ -66,7 +69,7 @@ def _planner(scripts: Scripts, *assets: Asset) -> Planner:
 def _targets(action: str) -> list[str]:
     if action == "bulk_sr_update":
         return [KEY]
-    return ["APP-DB"] if action == "db_lock_status" else ["WAS-01"]
+    return ["APP-DB"] if action in ("compose_restart", "db_lock_status") else ["WAS-01"]
 
 
 def _refused(planner: Planner, action: str, targets: Any, params: Any) -> None:
@@ -148,6 +151,21 @@ def test_a_hostile_inventory_makes_no_plan(scripts: Scripts, action: str) -> Non
             _refused(unit, action, ["A"], {})
             box = _planner(scripts, Asset("A", "S", "WAS", "DEV", "h", container=value))
             _refused(box, action, ["A"], {})
+
+
+def test_a_hostile_compose_project_makes_no_plan(scripts: Scripts) -> None:
+    box = Asset("A", "S", "WAS", "DEV", "h", container="app", compose="/srv/shop")
+    for value in HOSTILE:
+        if not value:
+            continue
+        # A path of the corpus may be plain and lead nowhere good: the inventory's word counts.
+        if not is_plain(value):
+            _refused(_planner(scripts, replace(box, compose=value)), "compose_restart", ["A"], {})
+        service = replace(box, compose_service=value)
+        _refused(_planner(scripts, service), "compose_restart", ["A"], {})
+        climbing = replace(box, compose=f"/srv/{value}")
+        if not is_plain(climbing.compose):
+            _refused(_planner(scripts, climbing), "compose_restart", ["A"], {})
 
 
 @pytest.mark.parametrize("operation", ["close", "comment"])

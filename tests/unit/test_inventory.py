@@ -35,6 +35,9 @@ layer = "DB"
 environment = "STG"
 host = "pay-db"
 container = "pay_db.1"
+role = "ledger"
+compose = "/srv/pay"
+compose_service = "db"
 """
 
 
@@ -57,6 +60,9 @@ def test_a_whole_file(tmp_path: Path) -> None:
     assert (asset.address, asset.port, asset.user) == ("10.0.0.5", 2222, "ops")
     assert (asset.service, asset.container, asset.names) == ("pay@1.service", "", ("결제 1호",))
     assert inventory.assets["PAY-DB"].port == 22
+    assert (asset.role, asset.compose, asset.compose_service) == ("app", "", "")
+    box = inventory.assets["PAY-DB"]
+    assert (box.role, box.compose, box.compose_service) == ("ledger", "/srv/pay", "db")
     assert [found.code for found in inventory.on_host("pay-db")] == ["PAY-DB"]
 
 
@@ -78,6 +84,17 @@ def test_a_whole_file(tmp_path: Path) -> None:
         ('environment = "PRD"', 'environment = "PROD"', "PRD, STG, DEV"),
         ('environment = "PRD"', "", "environment = None"),
         ('container = "pay_db.1"', "", "exactly one"),
+        ('role = "ledger"', 'role = "Ledger"', "role = 'Ledger'"),
+        ('role = "ledger"', 'role = "-x"', "role = '-x'"),
+        ('role = "ledger"', "role = 1", "must be a text"),
+        ('compose = "/srv/pay"', 'compose = "srv/pay"', "compose = 'srv/pay'"),
+        ('compose = "/srv/pay"', 'compose = "/srv/../etc"', "compose = '/srv/../etc'"),
+        ('compose = "/srv/pay"', 'compose = "/srv/.pay"', "compose = '/srv/.pay'"),
+        ('compose = "/srv/pay"', 'compose = "/srv/pay/"', "compose = '/srv/pay/'"),
+        ('compose = "/srv/pay"', 'compose = "/srv/a b"', "compose = '/srv/a b'"),
+        ('compose = "/srv/pay"\n', "", "compose_service needs the project's folder"),
+        ('container = "pay_db.1"', 'service = "pay"', "compose is for containers"),
+        ('compose_service = "db"', 'compose_service = "--all"', "compose_service = '--all'"),
         ('container = "pay_db.1"', 'container = "x"\nservice = "y"', "exactly one"),
         ('container = "pay_db.1"', 'container = "--rm"', "container = '--rm'"),
         ('service = "pay@1.service"', 'service = "a;b"', "service = 'a;b'"),

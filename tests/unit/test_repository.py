@@ -18,6 +18,8 @@ import pytest
 from bot.platforms.messenger.settings import MessengerSettings
 from bot.settings import OPTIONAL, SECTIONS, MessengerSource, load_settings
 from bot.settings_people import PersonEntry, RoomEntry
+from engine.healing.checks import Check
+from engine.nudges import NudgeRule
 
 ROOT = Path(__file__).parents[2]
 CODE = ("bot", "handlers", "engine", "storage", "prompts")
@@ -164,6 +166,8 @@ def test_the_example_names_every_setting() -> None:
     assert all(set(source) == fields(MessengerSource) for source in sources.values())
     assert {key for entry in example["person"] for key in entry} == fields(PersonEntry)
     assert {key for entry in example["room"] for key in entry} == fields(RoomEntry)
+    assert {key for entry in example["check"] for key in entry} == fields(Check)
+    assert {key for entry in example["nudge"] for key in entry} == fields(NudgeRule)
 
 
 def test_the_example_loads_and_shows_the_defaults(tmp_path: Path) -> None:
@@ -189,7 +193,7 @@ def test_the_example_loads_and_shows_the_defaults(tmp_path: Path) -> None:
 
 
 def settings_classes() -> list[type]:
-    others = [MessengerSettings, MessengerSource, PersonEntry, RoomEntry]
+    others = [MessengerSettings, MessengerSource, PersonEntry, RoomEntry, NudgeRule]
     return [*SECTIONS.values(), *OPTIONAL.values(), *others]
 
 

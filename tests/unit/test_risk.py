@@ -18,7 +18,7 @@ TABLE = {
     "service_status disk_status memory_status db_lock_status",
     Level.MEDIUM: "sr_auto_close log_collect ssl_notify perf_report",
     Level.HIGH: "server_restart service_stop service_start deploy_stg bulk_sr_update "
-    "account_disable script_exec",
+    "account_disable script_exec compose_restart",
     Level.CRITICAL: "deploy_prd dr_failover db_schema_change security_policy_change bulk_delete "
     "network_change",
 }

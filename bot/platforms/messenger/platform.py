@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -16,12 +17,15 @@ import httpx
 from bot.platforms.messenger.intake import Incoming
 from bot.platforms.messenger.settings import MessengerSettings
 from bot.platforms.port import Draft, Health, Keep, SendGone, SendRefused, SendRetry
+from engine.incidents.reports import Report
 from handlers.card import Card
 from handlers.inbound import Event, EventKind, RoomAddress, Speaker
+from handlers.webhooks import intake
 from prompts.texts import Text, say, text
-from storage import messages, rooms
+from storage import messages, people, rooms
 from storage.database import Database
 from storage.messages import Message, SenderType
+from storage.people import Account, Person
 
 _BOT = "Watchstander"
 _NUMBER = re.compile(r"#(\d{1,12})", re.ASCII)
@@ -64,6 +68,19 @@ class MessengerPlatform:
         async with self.db.read() as tx:
             place = await rooms.find(tx, self.name, source, room)
         return place is not None and place.listed
+
+    async def reporter(self, source: str, user: str) -> Person | None:
+        """The listed person or program behind a messenger's user."""
+        async with self.db.read() as tx:
+            return await people.by_account(tx, Account(self.name, source, user))
+
+    async def take_alert(
+        self, keep: Keep, source: str, message: Incoming, alert: Report, person: Person
+    ) -> bool:
+        """Keep a checked alert; False when it was kept before."""
+        body = intake.pack(person.actor, [replace(alert, source=f"{self.name}:{source}")])
+        delivery = f"{self.name}:{source}:{message.room}:{message.message_id}"
+        return await keep(intake.SOURCE, delivery, body, f"{self.name}:{source}")
 
     async def take(self, keep: Keep, source: str, message: Incoming) -> bool:
         """Keep a checked message; False when it was kept before."""

@@ -7,8 +7,10 @@ import logging
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from bot.platforms.messenger.intake import BadMessage, read_message, source_of
+from bot.platforms.messenger.intake import BadMessage, Incoming, read_message, source_of
 from bot.platforms.messenger.platform import MessengerPlatform
+from bot.platforms.port import Keep
+from engine.incidents.reports import Report
 
 _log = logging.getLogger(__name__)
 
@@ -43,10 +45,23 @@ async def _receive(platform: MessengerPlatform, request: Request) -> bool:
         raise BadMessage(503, "Watchstander is not ready; send it again")
     # The port allows keep() to raise anything: whatever it is, the sender must send it again.
     try:
+        if message.alert is not None:
+            return await _take_alert(platform, keep, source, message, message.alert)
         return await platform.take(keep, source, message)
+    except BadMessage:
+        raise
     except Exception:  # noqa: BLE001
         _log.exception("a message from messenger %s was not kept", source)
         raise BadMessage(503, "the message could not be kept; send it again") from None
+
+
+async def _take_alert(
+    platform: MessengerPlatform, keep: Keep, source: str, message: Incoming, alert: Report
+) -> bool:
+    person = await platform.reporter(source, message.user)
+    if person is None:
+        raise BadMessage(403, f"user: messenger:{source}/{message.user} is nobody who is listed")
+    return await platform.take_alert(keep, source, message, alert, person)
 
 
 async def _body(request: Request, limit: int) -> bytes:

@@ -130,7 +130,7 @@ def _message(message: Raw, bot: Bot) -> Event | None:
         return None
     if "forward_origin" in message or "forward_date" in message:
         # Somebody else's words, passed on: never an order of the person who passes them on.
-        return replace(event, text=text)
+        return replace(event, text=_without_code(message))
     return _said(replace(event, text=text), message, bot)
 
 
@@ -146,7 +146,7 @@ def _said(event: Event, message: Raw, bot: Bot) -> Event | None:
         return replace(event, kind=EventKind.WORDS, text=rest)
     if event.direct or _answers(message, bot):
         return replace(event, kind=EventKind.WORDS, text=text)
-    return replace(event, text=text)
+    return replace(event, text=_without_code(message))
 
 
 def _command(event: Event, line: str, bot: Bot) -> Event | None:
@@ -174,6 +174,17 @@ def _without_mention(message: Raw, bot: Bot) -> str | None:
             kept, end, found = kept + units[end:start], stop, True
     rest = (kept + units[end:]).decode("utf-16-le", "replace")
     return re.sub(r"[ \t]{2,}", " ", rest).strip() if found else None
+
+
+def _without_code(message: Raw) -> str:
+    """The text with spaces where the person marked code: they quote it, they do not say it."""
+    in_text = "text" in message
+    units = message["text" if in_text else "caption"].encode("utf-16-le")
+    for entity in message.get("entities" if in_text else "caption_entities", ()):
+        if entity["type"] in ("code", "pre"):
+            start, stop = entity["offset"] * 2, (entity["offset"] + entity["length"]) * 2
+            units = units[:start] + " ".encode("utf-16-le") * entity["length"] + units[stop:]
+    return str(units.decode("utf-16-le", "replace")).strip()
 
 
 def _answers(message: Raw, bot: Bot) -> bool:

@@ -60,7 +60,9 @@ class Conversation:
         command = line.startswith("/")
         body = {"msg_type": "COMMAND" if command else "CHAT", "content": line}
         added = await self._write(connection, frame, SenderType.HUMAN, body)
-        raw = {"type": "say", "text": self._without_mention(line), "said": added.message.key}
+        words = self._without_mention(line)
+        said = added.message.key
+        raw = {"type": "say", "text": words, "said": said, "open": words == line}
         try:
             new = await self._hand_in(connection, frame, raw)
         except NotKept:
@@ -84,7 +86,7 @@ class Conversation:
         raw = {
             "type": "press",
             "message_id": frame.message_id,
-            "command_code": frame.token,
+            "command_code": button.get("token", frame.token),
             "reason": frame.reason,
             "form": bool(button.get("wants_reason") and frame.reason),
         }

@@ -121,7 +121,15 @@ class WebPlatform:
             return None
         kind = EventKind.COMMAND if raw["text"].startswith("/") else EventKind.WORDS
         context = {"said": raw["said"]}
-        return Event(kind, room, speaker, text=raw["text"], room_name=raw["room"], context=context)
+        return Event(
+            kind,
+            room,
+            speaker,
+            text=raw["text"],
+            open_talk=raw.get("open", False),
+            room_name=raw["room"],
+            context=context,
+        )
 
     async def post(self, room: RoomAddress, draft: Draft) -> str:
         """A row in the room's history, shown to whoever is there; the same draft is one row."""

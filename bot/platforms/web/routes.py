@@ -10,11 +10,13 @@ from fastapi import APIRouter, Request, WebSocket
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from bot.platforms.web import door
+from bot.platforms.web.banner import banner
 from bot.platforms.web.frames import TEXT_LIMIT
 from bot.platforms.web.limits import Attempts
 from bot.platforms.web.page import page_texts
 from bot.platforms.web.platform import WebPlatform
 from bot.platforms.web.socket import HISTORY, history_frame
+from engine.upkeep.expiry import Upkeep
 from prompts.texts import LANGUAGES, say, text
 from storage import messages, rooms
 from storage.people import Person
@@ -36,12 +38,13 @@ _HEADERS = {
 }
 
 
-def routes(platform: WebPlatform) -> APIRouter:
-    """All routes of the web room."""
+def routes(platform: WebPlatform, upkeep: Upkeep | None = None) -> APIRouter:
+    """All routes of the web room. ``upkeep`` None: there is nothing that ends."""
     router = APIRouter(include_in_schema=False)
     _add_page(router)
     _add_sign_in(router, platform)
     _add_answers(router, platform)
+    _add_banner(router, platform, upkeep)
 
     @router.websocket("/ws/chat/{room}/{client}/{kind}")
     async def chat(socket: WebSocket, room: str, client: str, kind: str) -> None:
@@ -144,6 +147,16 @@ def _add_answers(router: APIRouter, platform: WebPlatform) -> None:
                 return JSONResponse({"error": "missing"}, 404, headers=_HEADERS)
             page = await messages.latest(tx, place.id, HISTORY + 1, found.person.id, edge.id)
         return JSONResponse(history_frame(page, found.person.language), headers=_HEADERS)
+
+
+def _add_banner(router: APIRouter, platform: WebPlatform, upkeep: Upkeep | None) -> None:
+    @router.get("/api/web/expiry")
+    async def expiry(request: Request) -> Response:
+        found = await door.visitor(request, platform.db)
+        if found.person is None:
+            return JSONResponse({"error": found.verdict}, 401, headers=_HEADERS)
+        shown = await banner(platform.db, upkeep, found.person.language)
+        return JSONResponse(shown, headers=_HEADERS)
 
 
 def _about(platform: WebPlatform, person: Person) -> dict[str, Any]:

@@ -15,6 +15,9 @@ from engine.language.model import ModelSettings
 from engine.language.reader import Reader
 from handlers.api.anomalies import anomaly_routes
 from handlers.api.auto import auto_routes
+from handlers.api.findings import finding_routes
+from handlers.api.incidents import incident_routes
+from handlers.api.playbooks import playbook_routes
 from handlers.api.reference import reference_routes
 from handlers.api.requests import request_routes
 from storage import actions, people, rooms, tokens
@@ -92,7 +95,14 @@ async def serving(
         made = {p.name: await tokens.create(tx, p.id, "api", None) for p in everyone}
     services = build_services(db, folder, model)
     app = FastAPI(docs_url=None, redoc_url=None)
-    for routes in (auto_routes, request_routes, anomaly_routes):
+    for routes in (
+        auto_routes,
+        request_routes,
+        anomaly_routes,
+        playbook_routes,
+        incident_routes,
+        finding_routes,
+    ):
         app.include_router(routes(services))
     app.include_router(reference_routes())
     transport = httpx.ASGITransport(app)

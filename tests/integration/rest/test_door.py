@@ -26,6 +26,10 @@ async def test_without_a_token_nobody_comes_in(api: Api) -> None:
         ("GET", "/api/requests/1"),
         ("POST", "/api/requests/1/comment"),
         ("POST", "/api/anomalies"),
+        ("GET", "/api/incidents"),
+        ("POST", "/api/incidents"),
+        ("GET", "/api/incidents/1"),
+        ("POST", "/api/findings"),
     ]:
         answer = await api.http.request(method, path, content="{not even json")
         refused(answer, 401, "token_missing", "watchstander token create")
@@ -142,5 +146,11 @@ async def test_the_description_names_every_route(api: Api) -> None:
         ("get", "/api/requests/{id}"),
         ("post", "/api/requests/{id}/comment"),
         ("post", "/api/anomalies"),
+        ("get", "/api/incidents"),
+        ("post", "/api/incidents"),
+        ("get", "/api/incidents/{id}"),
+        ("get", "/api/incidents/{id}/root-cause"),
+        ("post", "/api/findings"),
+        ("get", "/api/playbooks"),
     }
     assert all("security" in m for methods in spec["paths"].values() for m in methods.values())

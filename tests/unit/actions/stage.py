@@ -22,6 +22,17 @@ ASSETS = (
     Asset("MY", "S", "DB", "DEV", "db-02", service="mariadb"),
     Asset("MY-BOX", "S", "DB", "DEV", "box", container="db", names=("shop MySQL",)),
     Asset("APP", "S", "WAS", "DEV", "box", container="app"),
+    Asset("CART", "S", "WAS", "DEV", "box", container="shop-cart-1", compose="/srv/shop"),
+    Asset(
+        "PAY",
+        "S",
+        "WAS",
+        "DEV",
+        "box",
+        container="pay-1",
+        compose="/srv/shop",
+        compose_service="pay",
+    ),
     Asset("DB", "S", "DB", "DEV", "box", container="momo-db"),
 )
 INVENTORY = Inventory({}, {}, {asset.code: asset for asset in ASSETS})

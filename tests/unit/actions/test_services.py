@@ -27,3 +27,17 @@ def test_status_only_looks() -> None:
 
 def test_they_take_no_parameters() -> None:
     assert "It takes none" in refusal("server_restart", "WAS", force="true")
+
+
+def test_a_compose_service_is_restarted_in_its_project() -> None:
+    assert argvs("compose_restart", "CART", "PAY") == [
+        "docker compose --project-directory /srv/shop restart -- shop-cart-1",
+        "docker compose --project-directory /srv/shop restart -- pay",
+    ]
+    assert plan("compose_restart", "CART").risk == "HIGH"
+
+
+@pytest.mark.parametrize("code", ["WAS", "APP"])
+def test_what_is_in_no_project_is_refused(code: str) -> None:
+    assert f"{code} is in no docker compose project" in refusal("compose_restart", code)
+    assert f"{code} is in no docker compose project" in refusal("compose_restart", "CART", code)

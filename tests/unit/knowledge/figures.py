@@ -21,7 +21,7 @@ def figures(outcomes: Sequence[Outcome], bins: int = 10) -> dict[str, float]:
     """Shares from 0 to 1.
 
     ``first``: of the answerable, the best article is right; ``precision``: of the answers given at
-    0.75 or above; ``recall``: of the answerable, answered so and right; ``ece``: the expected
+    0.75 or above; ``coverage``: of all questions, those answered so; ``recall``: of the answerable, answered so and right; ``ece``: the expected
     calibration error over ``bins`` of equal width.
     """
     answerable = sum(each.answerable for each in outcomes) or 1
@@ -35,6 +35,7 @@ def figures(outcomes: Sequence[Outcome], bins: int = 10) -> dict[str, float]:
         "first": sum(each.right for each in outcomes) / answerable,
         "given": len(given),
         "precision": right / len(given) if given else 1.0,
+        "coverage": len(given) / (len(outcomes) or 1),
         "recall": right / answerable,
         "ece": error / (len(outcomes) or 1),
     }

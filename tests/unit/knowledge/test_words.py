@@ -9,9 +9,10 @@ import pytest
 
 from engine.knowledge import synonyms
 from engine.knowledge.analysis import analysed
+from engine.knowledge.korean import korean
 from engine.knowledge.passages import LONGEST, sentences
 from engine.knowledge.plain import weight
-from engine.knowledge.stems import english, korean
+from engine.knowledge.stems import english
 from engine.knowledge.words import LONGEST_WORD, folded, words
 
 FILE = Path(synonyms.__file__).with_name("synonyms.toml")
@@ -45,6 +46,22 @@ def test_short_words_and_codes_stay(word: str) -> None:
         ("변경했습니다", "변경"),
         ("휴가", "휴가"),
         ("메일이", "메일"),
+        ("남나요", "남다"),
+        ("남습니다", "남다"),
+        ("걸립니다", "걸리"),
+        ("걸렸어요", "걸리"),
+        ("걸려요", "걸리"),
+        ("열리지", "열리"),
+        ("봤는데", "보다"),
+        ("바꿔야", "바꾸"),
+        ("나와서", "나오"),
+        ("있나요", "있다"),
+        ("페이지", "페이지"),
+        ("보고서", "보고서"),
+        ("부서", "부서"),
+        ("학교", "학교"),
+        ("바다", "바다"),
+        ("했습니다", "했습니다"),
     ],
 )
 def test_korean_particles_and_endings_come_off(word: str, stem: str) -> None:
@@ -71,6 +88,14 @@ def test_a_word_stands_where_it_was_written() -> None:
     assert [text[word.start : word.end] for word in words(text)] == [
         word.text for word in words(text)
     ]
+
+
+@pytest.mark.parametrize(
+    ("simplified", "text"),
+    [("重设密码", "重設密碼"), ("网络连接断开", "網絡連接斷開"), ("申请年假", "申請年假")],
+)
+def test_simplified_characters_are_read_as_the_others(simplified: str, text: str) -> None:
+    assert folded(simplified) == text
 
 
 def test_a_word_without_an_end_is_cut() -> None:

@@ -13,6 +13,8 @@ from engine.knowledge.articles import Article
 
 FOLDER = Path(__file__).parent
 LANGUAGES = ("en", "ko", "zh")
+FITTED, MEASURED = ("fit", "near"), ("measure", "held")
+"""The sets that weights are fitted on, and those that are only measured."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Texts:
 
 
 def read(kind: str, language: str) -> Texts:
-    """The texts of ``fit`` or ``measure`` in one language."""
+    """The texts of one set in one language."""
     articles: list[Article] = []
     questions: list[Asked] = []
     for line in (FOLDER / kind / f"{language}.txt").read_text(encoding="utf-8").splitlines():
@@ -50,9 +52,23 @@ def read(kind: str, language: str) -> Texts:
     return Texts(articles, questions)
 
 
+def late(language: str) -> tuple[list[Article], list[Asked]]:
+    """All measured articles in one language and the questions of ``held/late.txt``."""
+    articles = [
+        Article(kind[0] + each.key, each.title, each.body)
+        for kind in MEASURED
+        for each in read(kind, language).articles
+    ]
+    return articles, _listed(FOLDER / "held" / "late.txt", language)
+
+
 def unseen(language: str) -> list[Asked]:
     """The questions of ``measure/unseen.txt`` in one language; all in other words."""
-    lines = (FOLDER / "measure" / "unseen.txt").read_text(encoding="utf-8").splitlines()
+    return _listed(FOLDER / "measure" / "unseen.txt", language)
+
+
+def _listed(path: Path, language: str) -> list[Asked]:
+    lines = path.read_text(encoding="utf-8").splitlines()
     rows = [line.split(" ", 2) for line in lines if not line.startswith("#")]
     return [
         Asked(text, None if key == "0" else key, key != "0")

@@ -9,14 +9,25 @@ from engine.approvals.proposals import Proposals
 from engine.approvals.settings import ApprovalSettings
 from engine.approvals.watch import ApprovalWatch
 from engine.cycle import Cycle
+from engine.execution.ssh import SshRunner, SshSettings
+from engine.healing.healer import Healer
+from engine.healing.playbooks import load_playbooks
+from engine.healing.probes import Prober
+from engine.healing.settings import HealSettings
 from engine.inventory import load_inventory
+from engine.knowledge.knowledge import Knowledge
 from engine.language.model import ModelSettings
 from engine.language.reader import Reader
+from engine.nudges import Nudges, shipped
 from engine.planning import Planner, PlanSettings
 from engine.requests.desk import Desk
 from engine.risk import load_policy
+from engine.upkeep.expiry import Upkeep
+from engine.upkeep.settings import UpkeepSettings
+from handlers.explaining import Explaining
 from handlers.services import Link, Services
 from storage.database import Database
+from tests.ssh_keys import write_keys
 
 INVENTORY = """
 [[institution]]
@@ -56,4 +67,21 @@ def build_services(db: Database, folder: Path, model: ModelSettings | None = Non
     cycle = Cycle(db, desk, watch.run_once)
     reader = Reader(inventory, model or ModelSettings(shipped=False))
     links = (Link("database", True, "answers"),)
-    return Services(db, inventory, reader, proposals, desk, cycle, lambda: links)
+    runner = SshRunner(SshSettings(*write_keys(folder / "ssh")), inventory, Scripts(None))
+    prober = Prober(planner, runner, ())
+    healer = Healer(db, proposals, load_playbooks(), prober, HealSettings())
+    knowledge = Knowledge(db)
+    return Services(
+        db=db,
+        inventory=inventory,
+        reader=reader,
+        proposals=proposals,
+        desk=desk,
+        cycle=cycle,
+        links=lambda: links,
+        healer=healer,
+        knowledge=knowledge,
+        explaining=Explaining(db, inventory, knowledge.writer),
+        nudges=Nudges(shipped(), planner),
+        upkeep=Upkeep(db, inventory.listed, UpkeepSettings(), "Asia/Seoul"),
+    )

@@ -1,5 +1,6 @@
 // The page: who I am, which room, what was said there.
 
+import { Banner } from "/static/banner.js";
 import { Composer } from "/static/compose.js";
 import { arrange, drawMessage, element, hue, initial, setBusy } from "/static/draw.js";
 import { Link } from "/static/link.js";
@@ -62,6 +63,7 @@ function showApp(me) {
   composer = new Composer(find("composer"), me.commands, say);
   find("earlier").addEventListener("click", showEarlier);
   find("app").hidden = false;
+  new Banner(find("expiry"), find("scroll"), me.person.name);
   addEventListener("hashchange", enter);
   enter();
 }

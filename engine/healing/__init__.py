@@ -1,0 +1,1 @@
+"""Repairs: what is tried when an incident is known, how often, and whether it helped."""

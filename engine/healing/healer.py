@@ -1,0 +1,129 @@
+"""The healer: looks at incidents and attempts whose time has come, and does what is next.
+
+Everything it knows is rows.  A process that dies leaves rows that say what is next; the next one
+goes on there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from engine.approvals.proposals import Proposals
+from engine.healing import guards
+from engine.healing.advance import Tools, advance
+from engine.healing.consider import Considering, consider
+from engine.healing.escalation import tell
+from engine.healing.playbooks import Playbooks
+from engine.healing.probes import Prober
+from engine.healing.settings import HealSettings
+from prompts.texts import text
+from storage import attempts, blocks, breakers, incidents
+from storage.database import Database
+
+log = logging.getLogger(__name__)
+
+_PAGE = 100
+_SIDE_BY_SIDE = 8
+"""Attempts looked at together: a dead host keeps one of them, not all."""
+_AFTER_A_FAULT_MS = 60_000
+
+
+class Healer:
+    """One per process. ``run_once`` does all that is due now."""
+
+    def __init__(
+        self,
+        db: Database,
+        proposals: Proposals,
+        playbooks: Playbooks,
+        prober: Prober,
+        settings: HealSettings,
+    ) -> None:
+        self.settings = settings
+        self.playbooks = playbooks
+        self._db = db
+        self._tools = Tools(db, proposals, playbooks, prober, settings)
+        self._known = Considering(proposals.planner, playbooks, settings)
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    async def serve(self) -> None:
+        """Run until cancelled."""
+        try:
+            async with self._db.listen("incidents", "actions") as news:
+                while True:
+                    news.clear()
+                    await self._consider_all()
+                    await self._begin_steps()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(self.settings.look_every_s):
+                            await news.wait()
+        finally:
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def run_once(self) -> None:
+        """Consider every incident and do one step of every attempt that is due."""
+        await self._consider_all()
+        await self._begin_steps()
+        await asyncio.gather(*self._tasks.values())
+
+    async def _consider_all(self) -> None:
+        async with self._db.read() as tx:
+            due = await incidents.due(tx, _PAGE)
+        for incident in due:
+            try:
+                async with self._db.write() as tx:
+                    await consider(tx, self._known, incident.id)
+            # The boundary: an incident that meets a bug must not stop the others.
+            except Exception:
+                log.exception("%s could not be considered; it is tried again", incident.key)
+                async with self._db.write() as tx:
+                    await incidents.look_again(tx, incident.id, tx.now + _AFTER_A_FAULT_MS)
+
+    async def _begin_steps(self) -> None:
+        async with self._db.read() as tx:
+            due = await attempts.due(tx, _PAGE)
+        for attempt in due:
+            if len(self._tasks) >= _SIDE_BY_SIDE:
+                return
+            if attempt.id not in self._tasks:
+                self._begin(attempt)
+
+    def _begin(self, attempt: attempts.Attempt) -> None:
+        async def step() -> None:
+            try:
+                await advance(self._tools, attempt)
+            # The boundary: an attempt that meets a bug must not stop the others.
+            except Exception:
+                log.exception("attempt %s could not go on; it is tried again", attempt.id)
+                await self._later(attempt)
+
+        task = asyncio.create_task(step(), name=f"attempt-{attempt.id}")
+        self._tasks[attempt.id] = task
+
+        def end(_: asyncio.Task[None]) -> None:
+            self._tasks.pop(attempt.id, None)
+            self._db.announce({"incidents"})
+
+        task.add_done_callback(end)
+
+    async def _later(self, attempt: attempts.Attempt) -> None:
+        async with self._db.write() as tx:
+            await attempts.postpone(tx, attempt, tx.now + _AFTER_A_FAULT_MS)
+
+    async def keep_watch(self) -> None:
+        """Tell open breakers again, and lift blocks that good manual runs have proved wrong."""
+        async with self._db.write() as tx:
+            for block in await blocks.standing(tx):
+                await guards.lift_if_earned(tx, self.settings, block)
+        async with self._db.read() as tx:
+            late = tx.now - self.settings.remind_hours * 3_600_000
+            waiting = [one for one in await breakers.open_ones(tx) if one.reminded_at <= late]
+        for breaker in waiting:
+            async with self._db.write() as tx:
+                if await breakers.reminded(tx, breaker):
+                    words = text("heal_breaker_reminder", scope=breaker.scope, at=breaker.opened_at)
+                    await tell(tx, "", words, urgent=False)

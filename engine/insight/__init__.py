@@ -1,0 +1,1 @@
+"""What rows say about why something went wrong."""

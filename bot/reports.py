@@ -35,6 +35,9 @@ class ReportWorkerSettings:
     pause_s: float = 0.2
     """Seconds between two tries."""
 
+    give_way_s: float = 0.05
+    """Seconds that are left to notifications while they come in: their senders wait."""
+
     look_every_s: float = 1.0
     """Seconds between looks when nothing was announced."""
 
@@ -46,10 +49,14 @@ class ReportWorker:
         self._db = services.db
         self._services = services
         self._settings = settings or ReportWorkerSettings()
+        self._arriving = asyncio.Event()
 
     async def serve(self) -> None:
         """Run until cancelled."""
-        async with self._db.listen("inbox") as news:
+        async with (
+            self._db.listen("inbox") as news,
+            self._db.listen(intake.SOURCE) as self._arriving,
+        ):
             while True:
                 news.clear()
                 if await self.run_once() == 0:
@@ -65,6 +72,9 @@ class ReportWorker:
             EVENTS.labels(intake.SOURCE, _KIND).inc()
             with HANDLING_SECONDS.labels(_KIND).time():
                 await self._handle(delivery)
+            if self._arriving.is_set():
+                self._arriving.clear()
+                await asyncio.sleep(self._settings.give_way_s)
         return len(found)
 
     async def _handle(self, delivery: Delivery) -> None:

@@ -130,7 +130,8 @@ def incident_reply(shown: IncidentView) -> Reply:
     events = shown.timeline[-_SHOWN_EVENTS:]
     left = len(shown.timeline) - len(events)
     more = [text("incident_events_before", count=left)] if left else []
-    lines = (*told.lines, *more, *(event_line(event) for event in events))
+    title = text("incident_events_title")
+    lines = (*told.lines, title, *more, *(event_line(event) for event in events))
     return replace(told, lines=lines)
 
 
@@ -220,6 +221,9 @@ def _standing(shown: IncidentView) -> tuple[Text | str, ...]:
     words = words_of(last.detail, "text") if last is not None else ""
     if last is not None and last.detail.get("why") == "alert_only":
         return (words,)
+    if words and last is not None and last.kind == "pause":
+        due = shown.incident.heal_at or 0
+        return (text("incident_stands_pause", why=words, due=due),)
     return (text(f"incident_stands_{state.value}", why=words),) if words else ()
 
 

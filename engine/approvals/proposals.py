@@ -237,11 +237,12 @@ async def fate(tx: Transaction, action: Action) -> Text:
         return text("fate_superseded", id=action.id, new=action.superseded_by)
     if action.state is State.EXPIRED:
         return text("fate_expired", id=action.id)
+    state = text(f"state_{action.state.value}")
     if action.decided_by is None:
-        return text("fate_no_decision", id=action.id, state=action.state.value)
+        return text("fate_no_decision", id=action.id, state=state)
     key = "fate_rejected" if action.state is State.REJECTED else "fate_approved"
     name = await people.name_of(tx, action.decided_by)
-    return text(key, id=action.id, name=name, at=action.decided_at, state=action.state.value)
+    return text(key, id=action.id, name=name, at=action.decided_at, state=state)
 
 
 async def _must(tx: Transaction, action_id: int) -> Action:

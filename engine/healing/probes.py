@@ -30,7 +30,7 @@ class Finding:
     """What one look found."""
 
     probe: str
-    """What was looked at: "unit tomcat on HB-LOAN-WAS-01", "check shop-http"."""
+    """What was looked at: "HB-LOAN-WAS-01 (tomcat)", or a check by its name."""
     ok: bool | None
     """None = it could not be told; the detail says why."""
     detail: Text
@@ -90,20 +90,20 @@ class Prober:
         """One configured check by its name; "could not be told" for one that is not there."""
         check = self.checks.get(name)
         if check is None:
-            return Finding(_title(name), None, text("probe_no_such_check", name=name))
+            return Finding(name, None, text("probe_no_such_check", name=name))
         return await self._checked(check, check.timeout_s)
 
     async def _checked(self, check: Check, seconds: float) -> Finding:
         if check.kind in ("unit", "container"):
             (found,) = await self._services([check.asset], seconds)
-            return replace(found, probe=_title(check.name))
+            return replace(found, probe=check.name)
         if check.kind == "tcp":
             seen = await self._reach.tcp(self._address(check), check.port, seconds)
         elif check.kind == "http":
             seen = await self._reach.http(check, seconds)
         else:
             seen = await self._disk(check, seconds)
-        return Finding(_title(check.name), seen.ok, seen.detail, seen.restarts)
+        return Finding(check.name, seen.ok, seen.detail, seen.restarts)
 
     def _address(self, check: Check) -> str:
         asset = self._planner.inventory.assets.get(check.asset)
@@ -179,14 +179,8 @@ class Prober:
 
 
 def service_probe(asset: Asset) -> str:
-    """The name of the look at an asset's own unit or container."""
-    if asset.container:
-        return f"container {asset.container} on {asset.code}"
-    return f"unit {asset.service} on {asset.code}"
-
-
-def _title(name: str) -> str:
-    return f"check {name}"
+    """The name of the look at an asset's own unit or container: the same in every language."""
+    return f"{asset.code} ({asset.container or asset.service})"
 
 
 def _of(codes: Iterable[str], found: Mapping[str, Seen]) -> list[tuple[str, Seen]]:

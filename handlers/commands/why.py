@@ -22,7 +22,7 @@ async def run(call: Call) -> None:
     if action is None:
         raise GiveUp(Why.MISSING, text("action_missing", id=wanted))
     reasons = [Text.from_json(reason) for reason in action.reasons]
-    story: list[Text | str] = [*reasons, text("why_policy", version=action.policy_version)]
+    story: list[Text | str] = [*reasons]
     if action.state is not State.PENDING_APPROVAL:
         story.append(await fate(call.tx, action))
     await call.whisper(

@@ -106,6 +106,7 @@ async def _keep(tx: Transaction, actor: str, digest: str, found: list[Report]) -
     for number, body in enumerate(intake.parts(actor, found)):
         delivery = _delivery(digest, window, number)
         kept |= await inbox.keep(tx, intake.SOURCE, delivery, body, _LANE) is not None
+    tx.wake(intake.SOURCE)
     return kept
 
 

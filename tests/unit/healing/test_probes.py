@@ -44,9 +44,9 @@ def words(finding: Finding) -> str:
 async def test_units_and_containers_that_run_are_well(stage: Stage) -> None:
     found = await prober(stage).look(["WAS-01", "APP", "APP-DB"])
     assert [(f.probe, f.ok, f.restarts, words(f)) for f in found] == [
-        ("unit tomcat on WAS-01", True, 0, "active (running)"),
-        ("container shop-app on APP", True, 0, "running"),
-        ("container shop-postgres on APP-DB", True, 0, "running"),
+        ("WAS-01 (tomcat)", True, 0, "active (running)"),
+        ("APP (shop-app)", True, 0, "running"),
+        ("APP-DB (shop-postgres)", True, 0, "running"),
     ]
     sent = [argv[:2] for _, argv in stage.ledger()]
     assert sorted(sent) == [["docker", "inspect"]] * 2 + [["systemctl", "show"]]
@@ -139,8 +139,8 @@ async def test_a_look_takes_the_checks_of_its_assets_and_no_other(stage: Stage) 
     )
     found = await prober(stage, *checks).look(["WAS-01"])
     assert [(f.probe, f.ok) for f in found] == [
-        ("unit tomcat on WAS-01", True),
-        ("check disk-1", False),
+        ("WAS-01 (tomcat)", True),
+        ("disk-1", False),
     ]
     assert words(found[1]) == "/data is 97% full (limit 90%)"
 

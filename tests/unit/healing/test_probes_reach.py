@@ -46,7 +46,7 @@ async def test_a_port_that_answers_and_one_that_does_not(stage: Stage) -> None:
 async def test_the_address_of_a_port_is_its_assets_when_none_is_given(stage: Stage) -> None:
     port = stage.inventory.assets["WAS-01"].port
     found = await looked(stage, kind="tcp", asset="WAS-01", port=port)
-    assert (found.ok, found.probe) == (True, "check it")
+    assert (found.ok, found.probe) == (True, "it")
 
 
 async def test_a_name_that_is_none_cannot_be_told(stage: Stage) -> None:

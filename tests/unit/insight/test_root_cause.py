@@ -158,10 +158,10 @@ async def test_a_freeze_that_was_lifted(scene: Scene) -> None:
 async def test_probes_that_failed(scene: Scene) -> None:
     incident = await scene.incident("PAY-WAS-01")
     looks = [
-        {"probe": "unit tomcat on PAY-WAS-01", "ok": False},
-        {"probe": "unit postgresql on PAY-DB-01", "ok": False},
-        {"probe": "check shop", "ok": True},
-        {"probe": "check dark", "ok": None},
+        {"probe": "PAY-WAS-01 (tomcat)", "ok": False},
+        {"probe": "PAY-DB-01 (postgresql)", "ok": False},
+        {"probe": "shop", "ok": True},
+        {"probe": "dark", "ok": None},
     ]
     await scene.repair(incident, AttemptMove.ACT, findings={"before": looks})
     found = await scene.ask(incident)

@@ -21,8 +21,9 @@ def figures(outcomes: Sequence[Outcome], bins: int = 10) -> dict[str, float]:
     """Shares from 0 to 1.
 
     ``first``: of the answerable, the best article is right; ``precision``: of the answers given at
-    0.75 or above; ``coverage``: of all questions, those answered so; ``recall``: of the answerable, answered so and right; ``ece``: the expected
-    calibration error over ``bins`` of equal width.
+    0.75 or above; ``coverage``: of all questions, those answered so; ``recall``: of the
+    answerable, answered so and right; ``ece``: the expected calibration error over ``bins`` of
+    equal width.
     """
     answerable = sum(each.answerable for each in outcomes) or 1
     given = [each for each in outcomes if each.confidence >= ANSWERS]

@@ -158,7 +158,7 @@ class Shelves:
 
 def _finding(ok: bool) -> dict[str, Any]:
     detail = text("probe_container_gone")
-    return Finding("unit tomcat on PAY-WAS-01", ok, detail).to_json()
+    return Finding("PAY-WAS-01 (tomcat)", ok, detail).to_json()
 
 
 async def furnish(db: Database) -> Shelves:

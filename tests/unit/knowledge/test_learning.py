@@ -47,7 +47,7 @@ async def test_a_success_becomes_a_runbook_of_nine_sections(
     assert all(found.values()), found
     _symptom, _, steps, verification, cautions, scope, related, _, conditions = found.values()
     assert "pay-was-01: sudo -n systemctl restart -- tomcat" in steps
-    assert verification.count("unit tomcat on PAY-WAS-01") == 2
+    assert verification.count("PAY-WAS-01 (tomcat)") == 2
     assert "HIGH" in cautions and "PAY-WAS-01" in scope
     assert related.startswith("- INC-20261120-0001")
     assert attempt.symptom in conditions

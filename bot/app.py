@@ -66,7 +66,7 @@ class App:
         self.watch = ApprovalWatch(self.db, proposals, settings.approvals)
         self.reader = Reader(inventory, settings.model)
         self.links = Links(self._platforms(settings))
-        self.knowledge = Knowledge(self.db, settings.knowledge, settings.model)
+        self.knowledge = Knowledge(self.db, settings.knowledge, settings.model, desk)
         self.cycle = self._cycle(settings, desk)
         nudges = Nudges(load_rules(settings.nudge_rules, policy), planner, settings.nudges)
         self.upkeep = Upkeep(self.db, inventory.listed, settings.upkeep, settings.team.time_zone)
@@ -147,10 +147,14 @@ class App:
 
     def _chain(self) -> Sequence[Link]:
         """Who reads words, in the order they are asked. Models are a help, not a need."""
-        return [
+        chain = [
             Link(f"words: {name}", ok, f"{detail}; messages read: {count}", needed=False)
             for name, ok, detail, count in self.reader.steps()
         ]
+        near = self.knowledge.nearness
+        if near is not None:
+            chain.append(Link("knowledge: embeddings", near.ok, near.detail, needed=False))
+        return chain
 
 
 def command_menu() -> dict[str, list[tuple[str, str]]]:

@@ -35,8 +35,11 @@ class ReportWorkerSettings:
     pause_s: float = 0.2
     """Seconds between two tries."""
 
-    give_way_s: float = 0.05
-    """Seconds that are left to notifications while they come in: their senders wait."""
+    give_way_s: float = 0.1
+    """Seconds without a notification after which a burst of them is over."""
+
+    patience_s: float = 3.0
+    """Seconds that a burst may hold up what is behind it: its senders wait for their answers."""
 
     look_every_s: float = 1.0
     """Seconds between looks when nothing was announced."""
@@ -50,6 +53,7 @@ class ReportWorker:
         self._services = services
         self._settings = settings or ReportWorkerSettings()
         self._arriving = asyncio.Event()
+        self._patience = self._settings.patience_s
 
     async def serve(self) -> None:
         """Run until cancelled."""
@@ -70,12 +74,19 @@ class ReportWorker:
             found = await inbox.waiting(tx, self._settings.batch, source=intake.SOURCE)
         for delivery in found:
             EVENTS.labels(intake.SOURCE, _KIND).inc()
+            await self._give_way()
             with HANDLING_SECONDS.labels(_KIND).time():
                 await self._handle(delivery)
-            if self._arriving.is_set():
-                self._arriving.clear()
-                await asyncio.sleep(self._settings.give_way_s)
+        if not found:
+            self._patience = self._settings.patience_s
         return len(found)
+
+    async def _give_way(self) -> None:
+        """Senders of a burst get their answers first, until it is over or has taken too long."""
+        while self._arriving.is_set() and self._patience > 0:
+            self._arriving.clear()
+            self._patience -= self._settings.give_way_s
+            await asyncio.sleep(self._settings.give_way_s)
 
     async def _handle(self, delivery: Delivery) -> None:
         what = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -53,7 +54,13 @@ Started = Callable[[App, str], Awaitable[None]]
 
 def run(settings: Settings) -> int:
     """Run until SIGINT or SIGTERM; the exit status."""
-    return asyncio.run(serve(settings))
+    return asyncio.run(serve(settings, _settle))
+
+
+async def _settle(_app: App, _address: str) -> None:
+    """What was built so far stays: to look through it for rubbish would hold everybody up."""
+    gc.collect()
+    gc.freeze()
 
 
 async def serve(
@@ -100,6 +107,7 @@ async def _running(app: App, door: socket.socket) -> AsyncIterator[None]:
         asyncio.create_task(keep_going(app.healer.serve, "healer"), name="healer"),
         asyncio.create_task(keep_going(app.knowledge.serve, "knowledge"), name="knowledge"),
         asyncio.create_task(keep_going(app.knowledge.serve_learning, "learning"), name="learning"),
+        asyncio.create_task(keep_going(app.knowledge.serve_nearness, "nearness"), name="nearness"),
         asyncio.create_task(keep_going(app.explaining.serve, "explaining"), name="explaining"),
         asyncio.create_task(keep_going(lambda: _watch_on_news(app), "watch"), name="watch"),
         asyncio.create_task(keep_going(lambda: _sign_on_news(app), "audit"), name="audit"),

@@ -63,6 +63,9 @@ class NudgeRule:
     unless: tuple[str, ...] = ()
     """Longer words that begin alike and mean something else."""
 
+    not_with: tuple[str, ...] = ()
+    """Words of other matters: in a text that holds one, the rule hears nothing."""
+
     code: str = ""
     """command_code of the button in the message schema; "" = the action type in capitals."""
 
@@ -71,7 +74,7 @@ class NudgeRule:
             raise ValueError(f"name {self.name!r}: use small letters, digits and _")
         if not self.words:
             raise ValueError("words is empty; give at least one")
-        for word in (*self.words, *self.unless):
+        for word in (*self.words, *self.unless, *self.not_with):
             if not 0 < len(word.strip()) <= _LONGEST_WORD:
                 raise ValueError(f"words: {word!r} must have 1 to {_LONGEST_WORD} characters")
         if self.code and not _CODE.fullmatch(self.code):
@@ -114,8 +117,10 @@ class Nudges:
         if not self.settings.enabled:
             return None
         heard = fold(_QUOTED.sub(" ", said))
-        for rule, wanted, unwanted in self._patterns:
-            if self.is_low(rule) and wanted.search(unwanted.sub(" ", heard)):
+        for rule, wanted, unwanted, other in self._patterns:
+            if not self.is_low(rule) or other.search(heard):
+                continue
+            if wanted.search(unwanted.sub(" ", heard)):
                 return rule
         return None
 
@@ -181,17 +186,23 @@ def shipped() -> tuple[NudgeRule, ...]:
     """The rules that come with the product."""
     return tuple(
         NudgeRule(
-            one["name"], tuple(one["words"]), one["action"], tuple(one["unless"]), one["code"]
+            one["name"],
+            tuple(one["words"]),
+            one["action"],
+            tuple(one["unless"]),
+            tuple(one["not_with"]),
+            one["code"],
         )
         for one in tomllib.loads(_SHIPPED.read_text(encoding="utf-8"))["nudge"]
     )
 
 
-def _patterns(rule: NudgeRule) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """What calls for the rule, and what is taken out of the text before."""
+def _patterns(rule: NudgeRule) -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    """What calls for the rule, what is taken out of the text before, and what silences it."""
     unwanted = [_word(word, whole=False) for word in rule.unless] or ["(?!)"]
     wanted = [_word(word, whole=True) for word in rule.words]
-    return re.compile("|".join(wanted)), re.compile("|".join(unwanted))
+    other = [_word(word, whole=True) for word in rule.not_with] or ["(?!)"]
+    return re.compile("|".join(wanted)), re.compile("|".join(unwanted)), re.compile("|".join(other))
 
 
 def _word(word: str, *, whole: bool) -> str:

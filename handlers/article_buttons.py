@@ -9,7 +9,7 @@ from engine.knowledge import answering, shelf
 from handlers import reasons
 from handlers.commands.call import Call
 from prompts.texts import text
-from storage import articles
+from storage import articles, requests
 from storage.articles import Article
 from storage.buttons import ButtonRow
 
@@ -48,7 +48,10 @@ async def _vote(call: Call, button: ButtonRow, *, solved: bool) -> None:
     number = int(button.payload["answer"])
     desk = call.services.desk
     answer = await answering.vote(call.tx, desk, call.person, number, solved=solved)
-    await call.whisper(text("kb_thanks" if solved else "kb_reopened", key=answer.article))
+    request = await requests.by_id(call.tx, answer.request_id) if answer.request_id else None
+    # Refused since, or closed again: then it is not open, and nobody is told that it is.
+    again = not solved and request is not None and request.live
+    await call.whisper(text("kb_reopened" if again else "kb_thanks", key=answer.article))
 
 
 async def _article(call: Call, button: ButtonRow) -> Article:

@@ -19,6 +19,9 @@ from storage.database import Transaction
 CARD_LIFETIME_MS = 7 * 24 * 3_600_000
 """How long a card's buttons answer at all; what they may still do is up to the row."""
 
+KNOWLEDGE_LIFETIME_MS = 90 * 24 * 3_600_000
+"""The same for articles and answers: a draft waits for weeks, and whoever asked may be away."""
+
 QUESTION_LIFETIME_MS = 30 * 60_000
 """How long an offered choice stands."""
 
@@ -30,7 +33,8 @@ async def press(call: Call) -> None:
         raise GiveUp(Why.MISSING, text("button_unknown"))
     await _same_message(call, button)
     if button.expires_at <= call.tx.now:
-        raise GiveUp(Why.CONFLICT, text("button_expired"))
+        old = "kb_button_expired" if button.verb in article_buttons.VERBS else "button_expired"
+        raise GiveUp(Why.CONFLICT, text(old))
     if button.person_id is not None and button.person_id != call.person.id:
         raise GiveUp(Why.FORBIDDEN, text("button_not_yours"))
     await _VERBS[button.verb](call, button)
@@ -157,12 +161,16 @@ _VERBS: Mapping[str, Callable[[Call, ButtonRow], Awaitable[None]]] = {
 
 
 async def issue_for_card(
-    tx: Transaction, card: cards.CardCopy, verbs: list[str], payload: Mapping[str, Any]
+    tx: Transaction,
+    card: cards.CardCopy,
+    verbs: list[str],
+    payload: Mapping[str, Any],
+    lifetime_ms: int = CARD_LIFETIME_MS,
 ) -> dict[str, str]:
     """Tokens for a card's buttons in one room, by verb."""
     return {
         verb: await buttons.issue(
-            tx, card.room_id, verb, payload, lifetime_ms=CARD_LIFETIME_MS, card_id=card.id
+            tx, card.room_id, verb, payload, lifetime_ms=lifetime_ms, card_id=card.id
         )
         for verb in verbs
     }

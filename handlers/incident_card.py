@@ -29,7 +29,7 @@ _TONES = {
 _STYLES = {"take": "plain", "resolve": "good", "retry": "plain", "why": "plain"}
 
 #: Why it was escalated, where letting it be tried again helps.
-_LIMITS = ("blocked", "tries")
+_LIMITS = ("blocked", "tries", "breaker", "off")
 #: A time is told where it is long; elsewhere the healer looks every few seconds.
 _WAITS = (AttemptState.WAITING, AttemptState.SETTLING)
 #: What keeps an open incident waiting, and the sentence for it.

@@ -25,6 +25,9 @@ from storage.database import Transaction
 from storage.people import Role
 
 _MINUTE = 60_000
+_HEARD = 500
+"""Characters of a message that are heard: reading is done on the event loop, and the asset that
+somebody talks about stands near the beginning."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Offer:
 
 def hear(services: Services, said: str) -> Offer | None:
     """What could be offered for words said in a room; None for most of them. Asks no model."""
+    said = said[:_HEARD]
     rule = services.nudges.find(said)
     if rule is None:
         return None

@@ -111,6 +111,7 @@ def _happened(event: Happening) -> Text:
         "to": "",
         "kind": event.kind,
         "articles": [],
+        "why": "",
         **event.detail,
     }
     return text(f"request_event_{kind}", at=event.at, who=who, **detail)

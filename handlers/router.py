@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass, replace
 
 from engine.errors import GiveUp, RetryLater, Why
+from engine.knowledge.library import Asked as Found
 from engine.language.classify import Suggestion
 from engine.language.contract import Reading
 from engine.requests.words import quoted
@@ -49,6 +50,8 @@ class Asked:
     """What its words mean; None for commands, buttons and strangers."""
     suggestion: Suggestion | None = None
     """Type and priority of the service request that it opens; None when it opens none."""
+    found: Found | None = None
+    """What the library found for a command that searches it."""
 
 
 class Router:
@@ -101,6 +104,7 @@ class Router:
                 f"inbox:{delivery.id}",
                 "",
                 asked.suggestion,
+                asked.found,
             )
             await _dispatch(call, asked.reading)
 
@@ -111,16 +115,18 @@ class Router:
         return nudges.hear(self._services, event.text)
 
     async def _ask(self, event: Event) -> Asked:
-        """Ask the reader, outside any transaction: a model may take its time."""
+        """Ask the reader and the library, outside any transaction: they may take their time."""
         line = _command_line(event)
-        opened = None if line is None else _opened(line)
+        opened, question = (None, "") if line is None else _wanted(line)
         has_words = line is None and event.kind is EventKind.WORDS
-        if not (has_words or opened) or len(event.text) > MAX_TEXT:
+        if not (has_words or opened or question) or len(event.text) > MAX_TEXT:
             return Asked()
         async with self._services.db.read() as tx:
             stranger = await person_of(tx, event) is None
         if stranger:
             return Asked()
+        if question:
+            return Asked(found=await self._services.knowledge.library.ask(question))
         reader = self._services.reader
         reading = await reader.read(event.text) if has_words else None
         if reading is not None:
@@ -193,11 +199,12 @@ def _named(line: str) -> tuple[str, str]:
     return registry.WORDS.get(name, name.lower()), arguments
 
 
-def _opened(line: str) -> tuple[str, str] | None:
-    """The title and body of the service request that a command line would open."""
+def _wanted(line: str) -> tuple[tuple[str, str] | None, str]:
+    """The title and body of the service request that a command line would open, and what it
+    would ask the library."""
     name, arguments = _named(line)
     command = registry.commands().get(name)
-    return command.opens(arguments) if command else None
+    return (command.opens(arguments), command.searches(arguments)) if command else (None, "")
 
 
 def _may_call(call: Call, command: Command) -> None:

@@ -66,7 +66,8 @@ async def _article(tx: Transaction, copy: CardCopy, key: int) -> Drawing | None:
     if article is None:
         return None
     payload = {"article": article.id, "version": article.version}
-    tokens = await buttons.issue_for_card(tx, copy, article_card.verbs(article), payload)
+    verbs = article_card.verbs(article)
+    tokens = await buttons.issue_for_card(tx, copy, verbs, payload, buttons.KNOWLEDGE_LIFETIME_MS)
     shown = await article_card.view(tx, article)
     itsm = {"itsm_ticket_id": article.key}
     drawn = {code: article_card.article_card(shown, code, tokens) for code in LANGUAGES}
@@ -78,7 +79,8 @@ async def _answer(tx: Transaction, copy: CardCopy, key: int) -> Drawing | None:
     if answer is None:
         return None
     verbs = article_card.answer_verbs(answer)
-    tokens = await buttons.issue_for_card(tx, copy, verbs, {"answer": answer.id})
+    payload = {"answer": answer.id}
+    tokens = await buttons.issue_for_card(tx, copy, verbs, payload, buttons.KNOWLEDGE_LIFETIME_MS)
     shown = await article_card.answer_view(tx, answer)
     itsm = {"itsm_ticket_id": shown.request}
     drawn = {code: article_card.answer_card(shown, code, tokens) for code in LANGUAGES}

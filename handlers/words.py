@@ -36,6 +36,9 @@ _ACTION_OF_INTENT = {
     "DB_CHANGE": "db_schema_change",
 }
 
+#: Questions that ask for nothing but the place.
+_WHERE = frozenset({"language_which_system", "language_which_asset"})
+
 #: A step that may be offered although nothing is selected.
 _TARGET_OPTIONAL = frozenset({"ACCOUNT", "SECURITY", "NETWORK"})
 
@@ -85,11 +88,18 @@ async def respond(call: Call, reading: Reading) -> None:
     elif (request := opens(call.event.text, reading)) is not None:
         await _open_inquiry(call, *request)
     elif reading.question is not None:
-        await _ask(call, reading)
+        if not (_tells(reading) and await nudges.instead(call)):
+            await _ask(call, reading)
     elif len(reading.parse.action_sequence) > 1:
         await _ask_which_step(call, reading)
     else:
         await _propose(call, reading)
+
+
+def _tells(reading: Reading) -> bool:
+    """Only the place is missing for a look: said among people, that tells of trouble."""
+    assert reading.question is not None
+    return reading.parse.intent_type == "STATUS" and reading.question.text.key in _WHERE
 
 
 async def _propose(call: Call, reading: Reading) -> None:

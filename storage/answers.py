@@ -16,7 +16,8 @@ from storage.database import Transaction
 from storage.lifecycle import ArticleState, RequestMove, RequestState
 from storage.people import Person
 from storage.requests import Request
-from storage.tables import request_events
+from storage.tables import cards as card_table
+from storage.tables import outbox, request_events
 from storage.tables import requests as request_table
 
 WATCHSTANDER = articles.WATCHSTANDER
@@ -119,6 +120,9 @@ async def give(tx: Transaction, request: Request, new: NewAnswer) -> Answer | No
         tx,
         request,
         RequestMove.CLOSE,
+        # On PostgreSQL somebody may have taken it, or answered it, since it was read.
+        request_table.c.assignee_id.is_(None),
+        ~sa.exists().where(answers.c.request_id == request.id),
         actor=WATCHSTANDER,
         person_id=None,
         detail={**detail, "confidence": round(new.confidence, 4)},
@@ -197,7 +201,6 @@ async def unanswered(tx: Transaction, limit: int, after: int = 0) -> list[Open]:
 
     A request that the cycle has not looked at goes by what was suggested for it.
     """
-    suggested = request_table.c.suggestion.like('%"type": "INQUIRY"%')
     noted = sa.exists().where(
         request_events.c.request_id == request_table.c.id, request_events.c.kind == "nearest"
     )
@@ -208,12 +211,32 @@ async def unanswered(tx: Transaction, limit: int, after: int = 0) -> list[Open]:
         request_table.c.state.in_([RequestState.NEW.value, RequestState.OPEN.value]),
         request_table.c.assignee_id.is_(None),
         sa.or_(
-            request_table.c.type == "INQUIRY", sa.and_(request_table.c.type.is_(None), suggested)
+            request_table.c.type == "INQUIRY",
+            sa.and_(request_table.c.type.is_(None), _suggests("INQUIRY")),
         ),
         ~sa.exists().where(answers.c.request_id == request_table.c.id),
     )
     rows = await tx.all(query.order_by(request_table.c.id).limit(limit))
     return [Open(row.id, row.title, row.body, bool(row.noted)) for row in rows]
+
+
+async def unseen(tx: Transaction, since: int, limit: int) -> list[Answer]:
+    """Answers since a moment that reached nobody: no room has their card, and none will get it.
+
+    Only those whose request still stands completed, and of which nobody has said anything.
+    """
+    name = sa.literal("answer:") + sa.cast(answers.c.id, sa.Text)
+    posted = sa.exists().where(card_table.c.subject == name, card_table.c.message.is_not(None))
+    coming = sa.exists().where(outbox.c.subject == name, outbox.c.state == "WAITING")
+    query = _full.join(request_table, request_table.c.id == answers.c.request_id).where(
+        answers.c.at >= since,
+        answers.c.solved.is_(None),
+        request_table.c.state == RequestState.DONE.value,
+        request_table.c.closed_at == answers.c.at,
+        ~posted,
+        ~coming,
+    )
+    return [_answer(row) for row in await tx.all(query.order_by(answers.c.id).limit(limit))]
 
 
 async def noted(tx: Transaction, request_id: int) -> bool:
@@ -225,11 +248,12 @@ async def noted(tx: Transaction, request_id: int) -> bool:
 
 
 async def resolved(
-    tx: Transaction, types: tuple[str, ...], since: int, limit: int
+    tx: Transaction, types: tuple[str, ...], since: int, limit: int, shortest: int = 1
 ) -> list[Resolved]:
     """Requests that a person closed with words since a moment, and no article was written of.
 
-    Oldest first.  With words: those of the last time that it was closed.
+    Oldest first.  With words: those of the last time that it was closed, ``shortest`` characters
+    or more; a few shorter ones may come along, those with signs that JSON writes longer.
     """
     events, closing, made = request_events, request_events.alias(), article_table
     origin = sa.literal("request:") + sa.cast(request_table.c.id, sa.Text)
@@ -246,11 +270,16 @@ async def resolved(
         .join(events, events.c.request_id == request_table.c.id)
         .where(
             request_table.c.state == RequestState.DONE.value,
-            request_table.c.type.in_(types),
+            # One that was closed at once goes by what was suggested for it.
+            sa.or_(
+                request_table.c.type.in_(types),
+                *(sa.and_(request_table.c.type.is_(None), _suggests(each)) for each in types),
+            ),
             request_table.c.closed_at >= since,
             events.c.id == last,
             events.c.person_id.is_not(None),
             events.c.detail.like('%"comment"%'),
+            sa.func.length(events.c.detail) >= shortest + len('{"comment": ""}'),
             ~sa.exists().where(made.c.origin == origin),
         )
         .order_by(request_table.c.closed_at, request_table.c.id)
@@ -260,3 +289,7 @@ async def resolved(
         Resolved(r.id, r.key, r.title, r.body, json.loads(r.words)["comment"], r.requester_id)
         for r in await tx.all(query)
     ]
+
+
+def _suggests(kind: str) -> sa.ColumnElement[bool]:
+    return request_table.c.suggestion.like(f'%"type": "{kind}"%')

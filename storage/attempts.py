@@ -97,8 +97,8 @@ async def begin(
         "action_type": action_type,
         "targets": list(targets),
     }
-    await incidents.note(tx, incident.id, "attempt", told)
     await audit.append(tx, WATCHSTANDER, "attempt.begin", f"attempt:{number}", told)
+    await incidents.note(tx, incident.id, "attempt", told)
     tx.wake("incidents")
     return await must(tx, number)
 
@@ -140,12 +140,29 @@ async def due(tx: Transaction, limit: int) -> list[Attempt]:
             attempts.c.state.in_([state.value for state in UNDER_WAY]),
             sa.or_(
                 attempts.c.due_at <= tx.now,
+                attempts.c.due_at > tx.now + incidents.FARTHEST_MS,
                 actions.c.state.in_([state.value for state in FINAL]),
             ),
         )
     )
     rows = await tx.all(query.order_by(attempts.c.due_at, attempts.c.id).limit(limit))
     return [_attempt(row) for row in rows]
+
+
+async def under_way_of(tx: Transaction, incident_id: int) -> Attempt | None:
+    """The attempt of an incident that is under way; there is never more than one."""
+    query = sa.select(attempts).where(
+        attempts.c.incident_id == incident_id,
+        attempts.c.state.in_([state.value for state in UNDER_WAY]),
+    )
+    row = await tx.one(query.order_by(attempts.c.id).limit(1))
+    return _attempt(row) if row else None
+
+
+async def stands(tx: Transaction, attempt: Attempt) -> bool:
+    """Whether it stands as it was read: nobody has moved or postponed it since."""
+    now = await must(tx, attempt.id)
+    return (now.state, now.due_at) == (attempt.state, attempt.due_at)
 
 
 async def under_way_on(tx: Transaction, targets: Sequence[str]) -> Attempt | None:
@@ -197,8 +214,8 @@ async def move(
     if changed != 1:
         return False
     told = {"attempt": attempt.id, "state": target.value, **(detail or {})}
-    await incidents.note(tx, attempt.incident_id, f"attempt_{step}", told)
     await audit.append(tx, WATCHSTANDER, f"attempt.{step}", f"attempt:{attempt.id}", told)
+    await incidents.note(tx, attempt.incident_id, f"attempt_{step}", told)
     tx.wake("incidents")
     if ended:
         tx.wake("learning")

@@ -77,7 +77,12 @@ async def reminded(tx: Transaction, breaker: Breaker) -> bool:
 
 
 async def last_closed(tx: Transaction, scope: str) -> int:
-    """When the breaker of a scope was last closed; 0 = never. Attempts before it do not count."""
-    query = sa.select(sa.func.max(breakers.c.closed_at)).where(breakers.c.scope == scope)
+    """When the breaker of a scope was last closed; 0 = never. Attempts before it do not count.
+
+    Not what was closed while the clock was ahead: it would forgive what is yet to come.
+    """
+    query = sa.select(sa.func.max(breakers.c.closed_at)).where(
+        breakers.c.scope == scope, breakers.c.closed_at <= tx.now
+    )
     row = await tx.one(query)
     return int(row[0]) if row and row[0] is not None else 0

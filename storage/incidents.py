@@ -19,7 +19,9 @@ from storage.tables import people
 WATCHSTANDER = "watchstander"
 """The actor of what no person did."""
 
-_REPORTS_LOCK = 0x57415449  # PostgreSQL advisory lock: one taker of reports at a time
+
+FARTHEST_MS = 8 * 24 * 3_600_000
+"""No wait is as long: a time that lies farther off was written while the clock was wrong."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ def subject(incident_id: int) -> str:
     """The name of an incident in cards and outbox."""
     return f"incident:{incident_id}"
 
+
+_LOOKED_AT = (IncidentState.OPEN.value, IncidentState.ESCALATED.value)
 
 _full = sa.select(incidents, sa.func.coalesce(people.c.name, "").label("assignee")).outerjoin(
     people, people.c.id == incidents.c.assignee_id
@@ -144,22 +148,6 @@ async def create(
     return await must(tx, number)
 
 
-async def hold(tx: Transaction, reported: Iterable[tuple[str, str]]) -> None:
-    """Until this transaction ends, nobody else takes reports, nor moves what these name.
-
-    ``reported`` holds (source, fingerprint). Only PostgreSQL needs it: SQLite has one writer. Rows
-    are locked at once, and before the audit chain as everywhere, so that nobody waits in a ring.
-    """
-    if tx.dialect != "postgresql":
-        return
-    await tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_REPORTS_LOCK)))
-    pair = sa.tuple_(incidents.c.source, incidents.c.fingerprint)
-    query = sa.select(incidents.c.id).where(
-        pair.in_(list(set(reported))), incidents.c.state != IncidentState.RESOLVED.value
-    )
-    await tx.all(query.order_by(incidents.c.id).with_for_update())
-
-
 async def by_id(tx: Transaction, incident_id: int) -> Incident | None:
     """One incident."""
     row = await tx.one(_full.where(incidents.c.id == incident_id))
@@ -171,6 +159,17 @@ async def must(tx: Transaction, incident_id: int) -> Incident:
     found = await by_id(tx, incident_id)
     assert found is not None, f"incident {incident_id}"
     return found
+
+
+async def locked(tx: Transaction, incident_id: int) -> Incident:
+    """One incident that is known to be there, and that nobody else moves until this ends.
+
+    To be taken before anything is written, so that nobody waits for it who holds the audit chain.
+    """
+    query = _full.where(incidents.c.id == incident_id)
+    row = await tx.one(query.with_for_update(of=incidents, key_share=True))
+    assert row is not None, f"incident {incident_id}"
+    return _incident(row)
 
 
 async def by_key(tx: Transaction, key: str) -> Incident | None:
@@ -218,9 +217,13 @@ async def listing(
 
 
 async def due(tx: Transaction, limit: int) -> list[Incident]:
-    """OPEN incidents that the healer has to look at now, the longest waiting first."""
+    """What the healer has to look at now, the longest waiting first.
+
+    OPEN incidents, and ESCALATED ones that became worse since a person was called.
+    """
     query = _full.where(
-        incidents.c.state == IncidentState.OPEN.value, incidents.c.heal_at <= tx.now
+        incidents.c.state.in_(_LOOKED_AT),
+        sa.or_(incidents.c.heal_at <= tx.now, incidents.c.heal_at > tx.now + FARTHEST_MS),
     )
     rows = await tx.all(query.order_by(incidents.c.heal_at, incidents.c.id).limit(limit))
     return [_incident(row) for row in rows]
@@ -304,8 +307,9 @@ async def seen(
 
 
 async def look_again(tx: Transaction, incident_id: int, at: int | None) -> None:
-    """When the healer is to look at it next; None = it need not."""
-    await tx.change(incidents.update().where(incidents.c.id == incident_id).values(heal_at=at))
+    """When the healer is to look at it next, if it is OPEN or ESCALATED; None = it need not."""
+    mine = (incidents.c.id == incident_id, incidents.c.state.in_(_LOOKED_AT))
+    await tx.change(incidents.update().where(*mine).values(heal_at=at))
 
 
 async def take(tx: Transaction, incident_id: int, person: Person) -> bool:

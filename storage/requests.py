@@ -224,7 +224,7 @@ async def move(
     tx: Transaction,
     request: Request,
     step: RequestMove,
-    *,
+    *conditions: sa.ColumnElement[bool],
     actor: str,
     person_id: int | None,
     detail: Mapping[str, Any] | None = None,
@@ -232,13 +232,18 @@ async def move(
 ) -> bool:
     """Move a request by the table, with its audit row and event. ``values`` are further columns.
 
-    False: the request was no longer in a state that the move may start from; nothing is written.
+    False: the request was no longer in a state that the move may start from, or one of the
+    further ``conditions`` does not hold; nothing is written.
     """
     sources = REQUEST_MOVES[step]
     (target,) = set(sources.values())
     changed = await tx.change(
         requests.update()
-        .where(requests.c.id == request.id, requests.c.state.in_([s.value for s in sources]))
+        .where(
+            requests.c.id == request.id,
+            requests.c.state.in_([s.value for s in sources]),
+            *conditions,
+        )
         .values(state=target.value, **values)
     )
     if changed != 1:

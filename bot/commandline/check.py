@@ -43,7 +43,13 @@ def run(args: argparse.Namespace) -> int:
 
 async def problems_of(settings: Settings) -> list[str]:
     """What is wrong behind the configuration: its files and its database. Changes nothing."""
-    return [*_tables(settings), *_model(settings), *_audit(settings), *await _database(settings)]
+    return [
+        *_tables(settings),
+        *_model(settings),
+        *await _embeddings(settings),
+        *_audit(settings),
+        *await _database(settings),
+    ]
 
 
 def remarks_on(settings: Settings) -> list[str]:
@@ -133,6 +139,16 @@ def _model(settings: Settings) -> list[str]:
     if found != model.pinned.lower():
         return [f"{place} sha256: {model.file} has {found}; get the right file, or mend the hash"]
     return []
+
+
+async def _embeddings(settings: Settings) -> list[str]:
+    """The embedding model is loaded and tried, for any other model is a GGUF file as well."""
+    from engine.knowledge.nearness import Nearness
+
+    if settings.knowledge.embeddings is None:
+        return []
+    problem = await Nearness(settings.knowledge, settings.model).tried()
+    return [f"{settings.path.name}: {problem}"] if problem else []
 
 
 def _audit(settings: Settings) -> list[str]:

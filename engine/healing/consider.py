@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from engine.errors import GiveUp
 from engine.healing import guards
-from engine.healing.escalation import escalate, guidance
+from engine.healing.escalation import call_again, escalate, guidance
 from engine.healing.guards import Repair, Weighed
 from engine.healing.playbooks import Playbook, Playbooks, choose, plan_for
 from engine.healing.settings import HealSettings
 from engine.planning import Planner
 from prompts.texts import text
-from storage import attempts, blocks, breakers, incidents
+from storage import attempts, blocks, breakers, incident_locks, incidents
 from storage.database import Transaction
 from storage.incidents import WATCHSTANDER, Incident
 from storage.lifecycle import AttemptMove, IncidentMove, IncidentState
@@ -36,8 +36,18 @@ class Considering:
 
 async def consider(tx: Transaction, known: Considering, incident_id: int) -> None:
     """Decide about an incident whose time has come."""
-    incident = await incidents.must(tx, incident_id)
-    if incident.state is not IncidentState.OPEN or (incident.heal_at or tx.now + 1) > tx.now:
+    await incident_locks.decide_alone(tx)
+    incident = await incidents.locked(tx, incident_id)
+    if not _due(incident, tx.now):
+        return
+    if incident.state is IncidentState.ESCALATED:
+        await call_again(tx, incident)
+        return
+    under_way = await attempts.under_way_of(tx, incident.id)
+    if under_way is not None:
+        # It was called over and came back: its repair goes on, and no other one begins beside it.
+        told = {"playbook": under_way.playbook, "attempt": under_way.id}
+        await incidents.move(tx, incident.id, IncidentMove.HEAL, WATCHSTANDER, detail=told)
         return
     if incident.cleared_at is not None:
         why = {"why": "cleared"}
@@ -58,6 +68,13 @@ async def consider(tx: Transaction, known: Considering, incident_id: int) -> Non
         await _only_tell(tx, known, incident, playbook)
     else:
         await _repair(tx, known, incident, playbook, targets)
+
+
+def _due(incident: Incident, now: int) -> bool:
+    if incident.state not in (IncidentState.OPEN, IncidentState.ESCALATED):
+        return False
+    at = incident.heal_at
+    return at is not None and (at <= now or at > now + incidents.FARTHEST_MS)
 
 
 async def _only_tell(
@@ -103,8 +120,8 @@ async def _repair(
             words = text("heal_no_plan", playbook=playbook.name, why=refused.text)
             await escalate(tx, incident, "no_plan", words)
             return
-    last = await incidents.last_event(tx, incident.id, IncidentMove.RETRY.value)
-    wish = _wish(incident, playbook, targets, action_type, last.at if last else 0)
+    forgiven = await guards.forgiven_at(tx, incident.id)
+    wish = _wish(incident, playbook, targets, action_type, forgiven)
     verdict = await guards.weigh(tx, known.settings, wish)
     if verdict.block is not None and await guards.lift_if_earned(tx, known.settings, verdict.block):
         verdict = await guards.weigh(tx, known.settings, wish)

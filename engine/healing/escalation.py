@@ -37,17 +37,29 @@ async def escalate(
     told["called_at"] = before or tx.now
     if not await incidents.move(tx, incident.id, IncidentMove.ESCALATE, WATCHSTANDER, detail=told):
         return False
-    if quiet:
-        return True
+    if not quiet:
+        await _call(tx, incident, words)
+    return True
+
+
+async def call_again(tx: Transaction, incident: Incident) -> None:
+    """It became worse after a person was called: whoever left a P3 for tomorrow has to know."""
+    await incidents.look_again(tx, incident.id, None)
+    last = await incidents.last_event(tx, incident.id, IncidentMove.ESCALATE.value)
+    assert last is not None  # it is ESCALATED
+    await incidents.note(tx, incident.id, "worse", {"severity": incident.severity})
+    await _call(tx, incident, Text.from_json(last.detail["text"]))
+
+
+async def _call(tx: Transaction, incident: Incident, why: Text) -> None:
     sentence = text(
         "heal_escalated",
         key=incident.key,
         severity=incident.severity,
         summary=incident.summary,
-        why=words,
+        why=why,
     )
     await tell(tx, incident.subject, sentence, urgent=incident.severity in _URGENT)
-    return True
 
 
 async def _called_at(tx: Transaction, incident: Incident, why: str) -> int | None:

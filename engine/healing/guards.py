@@ -12,9 +12,10 @@ from engine.actions.names import action_name
 from engine.healing.playbooks import Playbook
 from engine.healing.settings import HealSettings
 from prompts.texts import Text, text
-from storage import actions, attempts, blocks, breakers, freezes, playbooks
+from storage import actions, attempts, blocks, breakers, freezes, incidents, playbooks
 from storage.blocks import Block
 from storage.database import Transaction
+from storage.lifecycle import IncidentMove
 
 _HOUR = 3_600_000
 GLOBAL = "global"
@@ -67,6 +68,23 @@ async def weigh(tx: Transaction, settings: HealSettings, repair: Repair) -> Weig
     return await _Guards(tx, settings, repair).ask()
 
 
+async def weigh_again(tx: Transaction, settings: HealSettings, repair: Repair) -> Weighed:
+    """Whether an attempt that began may propose its action now: what people stop is stopped.
+
+    A freeze is not among it: it holds up, and ends nothing.
+    """
+    return await _Guards(tx, settings, repair).ask_again()
+
+
+async def forgiven_at(tx: Transaction, incident_id: int) -> int:
+    """When a person last let an incident be tried again; 0 = never.
+
+    Not what was said while the clock was ahead: it would forgive what is yet to come.
+    """
+    last = await incidents.last_event(tx, incident_id, IncidentMove.RETRY.value)
+    return last.at if last is not None and last.at <= tx.now else 0
+
+
 @dataclass(frozen=True)
 class _Guards:
     tx: Transaction
@@ -84,6 +102,14 @@ class _Guards:
             self._tried,
             self._too_often,
         ):
+            found = await guard()
+            if found is not None:
+                return found
+        return Weighed()
+
+    async def ask_again(self) -> Weighed:
+        """The first of those guards that objects by which people or failures stop everything."""
+        for guard in (self._switched_off, self._tripped, self._blocked):
             found = await guard()
             if found is not None:
                 return found
@@ -143,6 +169,9 @@ class _Guards:
         earlier = await attempts.tries(
             self.tx, self.repair.playbook.name, self.repair.targets, self.repair.symptom, since
         )
+        if self.repair.since:
+            # Begun "later" than now, by a clock that was ahead: it is forgiven with the rest.
+            earlier = [one for one in earlier if one.started_at <= self.tx.now]
         if len(earlier) >= self.repair.playbook.max_retries:
             words = text(
                 "heal_tries",
@@ -151,14 +180,11 @@ class _Guards:
                 hours=self.settings.retry_hours,
             )
             return Weighed(Why.TRIES, words)
-        until = max(
-            (
-                (last.finished_at or last.started_at) + self.repair.playbook.cooldown_ms
-                for last in earlier
-            ),
-            default=0,
-        )
-        if until > self.tx.now:
+        ends = [last.finished_at or last.started_at for last in earlier]
+        # An end that is yet to come is of a clock that was ahead: it tells nothing.
+        told = [end for end in ends if end <= self.tx.now]
+        until = max(told, default=0) + self.repair.playbook.cooldown_ms
+        if told and until > self.tx.now:
             return Weighed(
                 Why.COOLDOWN,
                 text("heal_cooldown", playbook=self.repair.playbook.name, at=until),

@@ -12,15 +12,17 @@ import logging
 
 from engine.approvals.proposals import Proposals
 from engine.healing import guards
-from engine.healing.advance import Tools, advance
+from engine.healing.advance import advance
 from engine.healing.consider import Considering, consider
-from engine.healing.escalation import tell
+from engine.healing.escalation import escalate, tell
+from engine.healing.moment import Tools
 from engine.healing.playbooks import Playbooks
 from engine.healing.probes import Prober
 from engine.healing.settings import HealSettings
 from prompts.texts import text
 from storage import attempts, blocks, breakers, incidents
 from storage.database import Database
+from storage.incidents import Incident
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,8 @@ _PAGE = 100
 _SIDE_BY_SIDE = 8
 """Attempts looked at together: a dead host keeps one of them, not all."""
 _AFTER_A_FAULT_MS = 60_000
+_FAULTS = 3
+"""Faults in a row after which a person is called."""
 
 
 class Healer:
@@ -47,6 +51,10 @@ class Healer:
         self._tools = Tools(db, proposals, playbooks, prober, settings)
         self._known = Considering(proposals.planner, playbooks, settings)
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._faults: dict[str, int] = {}
+        """Faults in a row of an incident or attempt."""
+        self._rests: dict[int, int] = {}
+        """Attempts that met a fault, and until when they are left alone."""
 
     async def serve(self) -> None:
         """Run until cancelled."""
@@ -77,25 +85,37 @@ class Healer:
             try:
                 async with self._db.write() as tx:
                     await consider(tx, self._known, incident.id)
+                self._faults.pop(incident.subject, None)
             # The boundary: an incident that meets a bug must not stop the others.
             except Exception:
                 log.exception("%s could not be considered; it is tried again", incident.key)
-                async with self._db.write() as tx:
-                    await incidents.look_again(tx, incident.id, tx.now + _AFTER_A_FAULT_MS)
+                await self._put_off(incident)
+
+    async def _put_off(self, incident: Incident) -> None:
+        """Try it again later; what cannot be considered at all is for a person."""
+        told = self._often(incident.subject)
+        async with self._db.write() as tx:
+            incident = await incidents.locked(tx, incident.id)
+            await incidents.look_again(tx, incident.id, tx.now + _AFTER_A_FAULT_MS)
+            if told:
+                await escalate(tx, incident, "fault", text("heal_fault_words"))
 
     async def _begin_steps(self) -> None:
         async with self._db.read() as tx:
             due = await attempts.due(tx, _PAGE)
+            now = tx.now
         for attempt in due:
             if len(self._tasks) >= _SIDE_BY_SIDE:
                 return
-            if attempt.id not in self._tasks:
+            if attempt.id not in self._tasks and not now < self._rests.get(attempt.id, 0):
                 self._begin(attempt)
 
     def _begin(self, attempt: attempts.Attempt) -> None:
         async def step() -> None:
             try:
                 await advance(self._tools, attempt)
+                self._faults.pop(f"attempt:{attempt.id}", None)
+                self._rests.pop(attempt.id, None)
             # The boundary: an attempt that meets a bug must not stop the others.
             except Exception:
                 log.exception("attempt %s could not go on; it is tried again", attempt.id)
@@ -111,8 +131,20 @@ class Healer:
         task.add_done_callback(end)
 
     async def _later(self, attempt: attempts.Attempt) -> None:
+        told = self._often(f"attempt:{attempt.id}")
         async with self._db.write() as tx:
+            incident = await incidents.locked(tx, attempt.incident_id)
+            # Kept here too: an attempt whose action has ended is due whatever its row says.
+            self._rests[attempt.id] = tx.now + _AFTER_A_FAULT_MS
             await attempts.postpone(tx, attempt, tx.now + _AFTER_A_FAULT_MS)
+            if told:
+                words = text("heal_fault", key=incident.key, attempt=attempt.id)
+                await tell(tx, incident.subject, words, urgent=True)
+
+    def _often(self, subject: str) -> bool:
+        """Count a fault; True once, when it is too many to be a passing one."""
+        self._faults[subject] = self._faults.get(subject, 0) + 1
+        return self._faults[subject] == _FAULTS
 
     async def keep_watch(self) -> None:
         """Tell open breakers again, and lift blocks that good manual runs have proved wrong."""

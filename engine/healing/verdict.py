@@ -12,6 +12,7 @@ from enum import Enum
 from engine.healing.probes import Finding
 from prompts.texts import Text, text
 from storage.incidents import Incident
+from storage.lifecycle import IncidentState
 
 
 class Health(Enum):
@@ -56,7 +57,8 @@ def settled(
     dark = next((found for found in now if found.ok is None), None)
     if dark is not None:
         return Verdict(Health.UNSURE, text("heal_cannot_tell", probe=dark.probe, why=dark.detail))
-    if tells_the_end(incident.source) and incident.cleared_at is None:
+    said = incident.cleared_at is not None or incident.state is IncidentState.RESOLVED
+    if tells_the_end(incident.source) and not said:
         return Verdict(Health.UNSURE, text("heal_still_fires", source=incident.source))
     return Verdict(Health.WELL, text("heal_stayed_well", count=len(now)))
 

@@ -72,6 +72,7 @@ async def retry(tx: Transaction, person: Person, incident: Incident) -> tuple[In
     """Let it be repaired by itself again; gives how many blocks were lifted. Raises GiveUp."""
     _need_engineer(person)
     _not_over(incident)
+    await incidents.locked(tx, incident.id)
     lifted = [b.id for b in await standing_blocks(tx, incident) if await _lift(tx, b, person)]
     detail = {"by": person.name, "lifted": lifted}
     moved = await incidents.move(

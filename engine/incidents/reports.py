@@ -16,10 +16,10 @@ from engine.incidents.classify import classify
 from engine.incidents.naming import asset_of
 from engine.incidents.symptom import symptom_hash
 from engine.inventory import Inventory
-from storage import attempts, cards, incidents, rooms
+from storage import attempts, cards, incident_locks, incidents, rooms
 from storage.database import Transaction
 from storage.incidents import Incident
-from storage.lifecycle import UNDER_WAY, IncidentMove, IncidentState
+from storage.lifecycle import IncidentMove, IncidentState
 
 SEVERITIES = ("P1", "P2", "P3")
 """The worst first, so that the lesser text is the worse severity."""
@@ -136,7 +136,7 @@ async def take_all(
 ) -> list[Taken]:
     """``take`` for several reports in one transaction, in order."""
     cleaned = [_clean(report, inventory) for report in reports]
-    await incidents.hold(tx, [(one.source, one.fingerprint) for one in cleaned])
+    await incident_locks.hold(tx, [(one.source, one.fingerprint) for one in cleaned])
     return [await _take(tx, actor, one, settings) for one in cleaned]
 
 
@@ -169,6 +169,9 @@ async def _take(tx: Transaction, actor: str, report: _Clean, settings: ReportSet
         back = last.cleared_at is not None
     worst = min(last.severity, report.severity)
     await incidents.seen(tx, last.id, firing=True, back=back, severity=worst)
+    if last.state is IncidentState.ESCALATED and worst != last.severity:
+        # Whoever was called was called for less: the healer tells it again.
+        await incidents.look_again(tx, last.id, tx.now)
     return Taken(await incidents.must(tx, last.id), False)
 
 
@@ -193,11 +196,12 @@ async def _open(tx: Transaction, actor: str, report: _Clean) -> Incident:
 
 async def _over(tx: Transaction, actor: str, last: Incident | None) -> Incident | None:
     """The source says that it is over. What is being repaired is the healer's to decide."""
-    if last is None or last.state is IncidentState.RESOLVED:
+    if last is None or (last.state is IncidentState.RESOLVED and last.cleared_at is not None):
         return last
+    # Of what a person closed, too: a repair may be under way still, and waits for this word.
     await incidents.seen(tx, last.id, firing=False, back=False, severity=last.severity)
-    under_way = any(one.state in UNDER_WAY for one in await attempts.of_incident(tx, last.id))
-    if last.state is not IncidentState.HEALING and not under_way:
+    under_way = await attempts.under_way_of(tx, last.id)
+    if last.state is not IncidentState.HEALING and under_way is None:
         told = {"why": "cleared"}
         await incidents.move(tx, last.id, IncidentMove.RESOLVE, actor, detail=told)
     return await incidents.must(tx, last.id)

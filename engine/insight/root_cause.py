@@ -159,7 +159,8 @@ def _elsewhere(facts: Facts, inventory: Inventory) -> Iterator[Cause]:
         kind = _relation(facts.asset, there)
         if kind:
             score = max(_weight(kind, facts, other) for other in others)
-            title = text(f"cause_{kind}", asset=code, layer=there.layer, host=there.host)
+            said = "same" if there == facts.asset else kind
+            title = text(f"cause_{said}", asset=code, layer=there.layer, host=there.host)
             yield _cause(kind, score, title, [_incident_line(other) for other in others])
 
 
@@ -204,7 +205,7 @@ def _widespread(facts: Facts) -> Iterator[Cause]:
 def _probes(facts: Facts) -> Iterator[Cause]:
     """What was found broken when the incident was looked at."""
     mine = facts.incident.asset
-    elsewhere = [p for p in facts.probes if not mine or mine not in p.name]
+    elsewhere = [p for p in facts.probes if not mine or not p.name.startswith(f"{mine} (")]
     for kind, found in (
         ("probe_elsewhere", elsewhere),
         ("probe_itself", [p for p in facts.probes if p not in elsewhere]),

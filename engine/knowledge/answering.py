@@ -1,7 +1,8 @@
 """Questions that the knowledge base can answer are answered; the others go to a person.
 
 The library is asked outside any transaction; giving the answer and completing the request are one
-conditional move.  A request gets one answer in its life.
+conditional move.  A request gets one answer in its life, and is not completed where nobody would
+see it.
 """
 
 from __future__ import annotations
@@ -27,30 +28,43 @@ _BATCH = 50
 """Requests that are looked at between two transactions."""
 _PASSAGE = 1_500
 _NEAREST = 3
+_UNSEEN_MS = 7 * 24 * 3_600_000
+"""How far back answers are looked for that reached nobody; a day is how long delivery tries."""
 
 
 class Answering:
     """Looks at each open INQUIRY once, and again when the library has changed."""
 
-    def __init__(self, db: Database, library: Library) -> None:
+    def __init__(self, db: Database, library: Library, desk: Desk | None = None) -> None:
         self._db = db
         self._library = library
+        self._desk = desk or Desk()
         self._after = 0
         self._version = 0
+        self._looked: set[int] = set()
 
-    async def run_once(self) -> int:
-        """Answer what can be answered now; gives how many were."""
+    async def run_once(self, *, every: bool = True) -> int:
+        """Answer what can be answered now; gives how many were.
+
+        ``every``: also what has a lower row id than the last one that was looked at.  It may have
+        been committed later, been read as a question since, or lost the person who had it.
+        """
         if not self._library.ready:
             return 0
         if self._library.version != self._version:
-            self._after, self._version = 0, self._library.version
+            self._version = self._library.version
+            self._looked.clear()
+            every = True
+        if every:
+            self._after = 0
         count = 0
         while True:
             async with self._db.read() as tx:
                 waiting = await answers.unanswered(tx, _BATCH, self._after)
             if not waiting:
                 return count
-            said = [(request, await self._asked(request)) for request in waiting]
+            fresh = [request for request in waiting if request.id not in self._looked]
+            said = [(request, await self._asked(request)) for request in fresh]
             worth = [
                 (request, asked)
                 for request, asked in said
@@ -60,7 +74,21 @@ class Answering:
                 async with self._db.write() as tx:
                     for request, asked in worth:
                         count += await self._take_up(tx, request, asked)
+            self._looked.update(request.id for request in fresh)
             self._after = waiting[-1].id
+
+    async def take_back(self) -> int:
+        """Open again what was completed by an answer that reached nobody; gives how many were."""
+        async with self._db.read() as tx:
+            lost = await answers.unseen(tx, tx.now - _UNSEEN_MS, _BATCH)
+        count = 0
+        for answer in lost:
+            async with self._db.write() as tx:
+                request = await _request(tx, answer)
+                if request is not None and await self._desk.hand_on(tx, request):
+                    _log.warning("answering: nobody could be shown the answer to %s", request.key)
+                    count += 1
+        return count
 
     async def _asked(self, request: Open) -> Asked | None:
         """What the library says; None when it has nothing at all."""
@@ -79,10 +107,12 @@ class Answering:
         request = await requests.by_id(tx, waiting.id)
         if request is None:
             return False
-        if self._sure(asked):
+        places = await _places(tx, request) if self._sure(asked) else []
+        if places:
             given = await answers.give(tx, request, _new(waiting, asked))
             if given is not None:
-                await _show(tx, given, request)
+                for place in places:
+                    await cards.place(tx, given.subject, place)
                 return True
         await _note_nearest(tx, request, asked.answer.found[:_NEAREST])
         return False
@@ -110,13 +140,15 @@ def _new(waiting: Open, asked: Asked) -> NewAnswer:
     )
 
 
-async def _show(tx: Transaction, given: Answer, request: Request) -> None:
-    """Where it was asked; else in a talk with whoever asked."""
-    places = [request.room_id] if request.room_id is not None else []
-    if not places:
-        places = [room.id for room in await rooms.direct(tx, request.requester_id)]
-    for place in places:
-        await cards.place(tx, given.subject, place)
+async def _places(tx: Transaction, request: Request) -> list[int]:
+    """Where the answer is shown: where it was asked, else to whoever asked, else where cards are.
+
+    Without any of these nobody would see it.
+    """
+    if request.room_id is not None:
+        return [request.room_id]
+    found = await rooms.direct(tx, request.requester_id) or await rooms.with_cards(tx)
+    return [room.id for room in found]
 
 
 async def _note_nearest(tx: Transaction, request: Request, found: Sequence[Found]) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from dataclasses import replace
 
 from engine.knowledge import shelf
 from engine.knowledge.asking import likely_questions
+from engine.knowledge.redaction import redacted, without_name
 from engine.knowledge.settings import KnowledgeSettings
 from engine.knowledge.writing import Writer
 from prompts.texts import DEFAULT_LANGUAGE, Text, say
@@ -42,11 +44,15 @@ class Drafts:
 
     async def in_cycle(self) -> int:
         """Begin, and wait a little; gives how many drafts were made since it was last asked."""
-        if self._running is None or self._running.done():
+        if self._running is not None and self._running.done():
+            finished, self._running = self._running, None
+            finished.result()  # it went on behind the last cycle: what broke it is told now
+        if self._running is None:
             self._running = asyncio.create_task(self.run_once(), name="drafts")
         await asyncio.wait({self._running}, timeout=_CYCLE_WAITS_S)
         if self._running.done():
-            self._running.result()
+            finished, self._running = self._running, None
+            finished.result()
         made, self._made = self._made, 0
         return made
 
@@ -62,12 +68,10 @@ class Drafts:
         if not self._settings.drafts:
             return 0
         async with self._db.read() as tx:
-            closed = await answers.resolved(tx, TYPES, tx.now - _BACK_MS, _READ)
+            shortest = self._settings.shortest_resolution
+            closed = await answers.resolved(tx, TYPES, tx.now - _BACK_MS, _READ, shortest)
         worth = [
-            each
-            for each in closed
-            if len(each.comment) >= self._settings.shortest_resolution
-            and each.id not in self._failed
+            each for each in closed if len(each.comment) >= shortest and each.id not in self._failed
         ]
         count = 0
         for request in worth[: self._settings.drafts_per_cycle]:
@@ -82,7 +86,8 @@ class Drafts:
         return count
 
     async def _draft(self, request: Resolved) -> bool:
-        language = await self._language(request)
+        language, name = await self._asker(request)
+        request = _bare(request, name)
         worded = await self._writer.write(
             "write_article.j2",
             title=request.title,
@@ -109,11 +114,18 @@ class Drafts:
             await shelf.ask_review(tx, made)
         return True
 
-    async def _language(self, request: Resolved) -> str:
-        """Of whoever asked: the next one who asks will speak alike."""
+    async def _asker(self, request: Resolved) -> tuple[str, str]:
+        """Language and name of whoever asked: the next one who asks will speak alike."""
         async with self._db.read() as tx:
             person = await people.by_id(tx, request.requester_id)
-        return person.language if person else DEFAULT_LANGUAGE
+        return (person.language, person.name) if person else (DEFAULT_LANGUAGE, "")
+
+
+def _bare(request: Resolved, name: str) -> Resolved:
+    """The request without secrets and without whoever asked: the article is for everybody."""
+    said = (request.title, request.body, request.comment)
+    title, body, comment = (without_name(redacted(words), name) for words in said)
+    return replace(request, title=title, body=body, comment=comment)
 
 
 def _by_template(request: Resolved, language: str) -> str:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from engine.knowledge.analysis import CONCEPT
 from engine.knowledge.question import BY_CONCEPT, Unit
 
-_NUMBER = re.compile(r"[0-9]{3,}")
-"""Years, codes and sizes; smaller numbers are as often written in words."""
 SMOOTHING = 0.25
 """Words of the rarest kind, so that a question of one word proves little."""
 MOST_CONCEPTS = 3
+CLEAR = 1.0
+"""From these odds on, where it has nearly three times what it lacks, more counts double."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,8 @@ class Match:
     title.  Weights, in words of the rarest kind: ``got`` and ``lacking``: of the characters and
     words that are, and are not, part of something found there.  ``concepts``: how many things are
     named there in other words than the question's.  ``asked``: how far, from 0 to 1, the question
-    is one of the article's likely questions.
+    is one of the article's likely questions.  ``values``: for each unit of the question how far it
+    is found, from 0 to 1; empty where the article was not looked at.
     """
 
     near: float = 0.0
@@ -36,6 +36,7 @@ class Match:
     concepts: int = 0
     at: int = 0
     asked: float = 0.0
+    values: tuple[float, ...] = ()
 
     @property
     def fits(self) -> float:
@@ -118,6 +119,7 @@ def _fitting(asked: Weighed, named: Sequence[float], title: str, text: str, at: 
         lacking=lacking / asked.rarest,
         concepts=len(concepts),
         at=at,
+        values=tuple(values),
     )
 
 
@@ -139,25 +141,79 @@ def _characters(asked: Weighed, values: Sequence[float]) -> tuple[float, float]:
     return got, sum(weights.values()) - got
 
 
-def number_missing(question: str, whole: str) -> bool:
-    """Whether a folded question names a number that an article's haystack does not have."""
-    return any(number not in whole for number in _NUMBER.findall(question))
-
-
-def evidence(best: Match, others: Sequence[Match], *, numberless: bool) -> dict[str, float]:
+def evidence(
+    asked: Weighed, best: Match, others: Sequence[Match], lines: Sequence[str]
+) -> dict[str, float]:
     """The numbers that confidence is worked out from, each between about -3 and 4.
 
-    ``others``: the next best articles; ``concepts``: how many things beyond one are named in other
-    words, for one proves nothing; ``numberless``: the question names a number that the article
-    does not.
+    ``others``: the next best articles; ``lines``: the haystacks of the best article's title and of
+    its two sentences, each by itself.  ``concepts``: how many things beyond one are named in other
+    words, for one proves nothing.
     """
     return {
-        "near": best.near,
         "body": best.body,
         "odds": best.odds,
-        "got": math.log1p(best.got),
+        "clear": max(0.0, best.odds - CLEAR),
+        "words": math.log1p(sum(asked.weights) / asked.rarest),
         "lead": best.fits - max((other.fits for other in others), default=0.0),
+        "beyond": _beyond(asked, best, others),
+        "third": _third(asked, best),
+        "pairs": _paired(asked, lines, best.near),
         "concepts": float(max(0, min(best.concepts, MOST_CONCEPTS) - 1)),
         "asked": max(0.0, 2 * best.asked - 1),
-        "numberless": -float(numberless),
     }
+
+
+def _beyond(asked: Weighed, best: Match, others: Sequence[Match]) -> float:
+    """How far the best stands out among articles on the same thing, from 0 to a quarter.
+
+    The share that it alone has, times the share that another has too.  Where nothing else is on
+    the subject, that it leads says little: it may be the only one to come near.
+    """
+    rivals = [other.values for other in others if other.values]
+    total = sum(asked.weights)
+    if not (rivals and best.values and total):
+        return 0.0
+    shared = alone = 0.0
+    for weight, value, *theirs in zip(asked.weights, best.values, *rivals, strict=True):
+        most = max(theirs)
+        shared += weight * min(value, most)
+        alone += weight * max(0.0, value - most)
+    return shared * alone / total**2
+
+
+def _third(asked: Weighed, best: Match) -> float:
+    """What the third of the weightiest words found weighs, in words of the rarest kind.
+
+    Two that stand in one article may do so by chance, three hardly.
+    """
+    found = sorted((w * v for w, v in zip(asked.weights, best.values, strict=False)), reverse=True)
+    return found[2] / asked.rarest if len(found) > 2 else 0.0
+
+
+def _paired(asked: Weighed, lines: Sequence[str], otherwise: float) -> float:
+    """The share of the question's neighbouring words that stand in one sentence, or in the title.
+
+    ``otherwise``: what it is where no two words are neighbours.
+    """
+    rows = [
+        (unit, weight)
+        for unit, weight in zip(asked.units, asked.weights, strict=True)
+        if unit.weight >= 1
+    ]
+    found = [[unit.found(line) for line in lines] for unit, _ in rows]
+    total = got = 0.0
+    for one, other in _neighbours([unit for unit, _ in rows]):
+        weight = math.sqrt(rows[one][1] * rows[other][1])
+        total += weight
+        got += weight * max(min(pair) for pair in zip(found[one], found[other], strict=True))
+    return got / total if total else otherwise
+
+
+def _neighbours(units: Sequence[Unit]) -> Iterator[tuple[int, int]]:
+    """Each unit with the next one that shares no character with it."""
+    for at, unit in enumerate(units):
+        for other in (at + 1, at + 2):
+            if other < len(units) and units[other].places[:1] > unit.places[-1:]:
+                yield at, other
+                break

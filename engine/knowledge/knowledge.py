@@ -9,13 +9,17 @@ from engine.knowledge.answering import Answering
 from engine.knowledge.drafts import Drafts
 from engine.knowledge.learning import Learning
 from engine.knowledge.library import Library
+from engine.knowledge.nearness import Nearness
 from engine.knowledge.settings import KnowledgeSettings
 from engine.knowledge.writing import Writer
 from engine.language.model import ModelSettings
+from engine.requests.desk import Desk
 from storage.database import Database
 
 _LEARN_EVERY_S = 60.0
 """Seconds between looks for repairs that ended; each end is announced as well."""
+_NEAR_EVERY_S = 2.0
+"""Seconds between looks for articles without vectors, and for a model that has come back."""
 
 
 class Knowledge:
@@ -26,29 +30,35 @@ class Knowledge:
         db: Database,
         settings: KnowledgeSettings | None = None,
         models: ModelSettings | None = None,
+        desk: Desk | None = None,
     ) -> None:
         settings = settings or KnowledgeSettings()
         self.settings = settings
-        self.library = Library(db, settings)
+        self.nearness = Nearness(settings, models) if settings.embeddings else None
+        self.library = Library(db, settings, self.nearness)
         self.writer = Writer(models, settings.write_s)
         self.drafts = Drafts(db, self.writer, settings)
         self.learning = Learning(db, self.writer, settings)
-        self._answering = Answering(db, self.library)
+        self._answering = Answering(db, self.library, desk)
         self._db = db
         self._turn = asyncio.Lock()
 
     async def answer(self) -> int:
-        """Follow the articles and answer open questions; gives how many were answered."""
+        """Follow the articles and look at every open question; gives how many were answered."""
+        await self._answering.take_back()
+        return await self._answer(every=True)
+
+    async def _answer(self, *, every: bool) -> int:
         async with self._turn:
             await self.library.refresh()
-            return await self._answering.run_once()
+            return await self._answering.run_once(every=every)
 
     async def serve(self) -> None:
         """Follow articles and requests as they come, until cancelled."""
         async with self._db.listen("articles", "requests") as news:
             while True:
                 news.clear()
-                await self.answer()
+                await self._answer(every=False)
                 await _news(news, self.settings.refresh_s)
 
     async def serve_learning(self) -> None:
@@ -59,8 +69,25 @@ class Knowledge:
                 await self.learning.run_once()
                 await _news(news, _LEARN_EVERY_S)
 
+    async def serve_nearness(self) -> None:
+        """Make the vectors of articles as they change, until cancelled."""
+        if self.nearness is None:
+            await asyncio.Event().wait()
+            return
+        await self.nearness.start()
+        version = -1
+        while True:
+            # Also without a change: the model may have come back.
+            if self.library.ready and (version != self.library.version or not self.nearness.ok):
+                seen = self.library.version
+                if await self.nearness.follow(await self.library.standing()):
+                    version = seen
+            await asyncio.sleep(_NEAR_EVERY_S)
+
     async def stop(self) -> None:
         """End drafts, models and threads."""
+        if self.nearness is not None:
+            await self.nearness.stop()
         await self.drafts.stop()
         await self.writer.stop()
         self.library.close()

@@ -16,6 +16,7 @@ from engine.errors import RetryLater
 from engine.healing.escalation import tell
 from engine.knowledge import shelf
 from engine.knowledge.asking import kept, likely_questions
+from engine.knowledge.redaction import redacted
 from engine.knowledge.runbook import (
     WORDED,
     Repair,
@@ -115,7 +116,7 @@ class Learning:
         if known is None:  # the slow part: no transaction is open
             title = runbook_title(repair, language)
             body = runbook_body(repair, language, await self._words(repair))
-            own = [repair.incident.summary]
+            own = [redacted(repair.incident.summary)]
             asked = await likely_questions(self._writer, title, body, language, own)
         async with self._db.write() as tx:
             if not await attempts.learned(tx, attempt.id):
@@ -179,7 +180,7 @@ class Learning:
                 body=anti_pattern_body(repair, language),
                 language=language,
                 actor=WATCHSTANDER,
-                questions=kept([repair.incident.summary]),
+                questions=kept([redacted(repair.incident.summary)]),
                 origin=f"attempt:{attempt.id}",
                 symptom=attempt.symptom,
             )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +16,7 @@ from typing import ParamSpec, TypeVar
 
 from engine.knowledge.articles import Article
 from engine.knowledge.confidence import UNVOTED
+from engine.knowledge.nearness import Nearness
 from engine.knowledge.refit import Vote, refit
 from engine.knowledge.search import Answer, Search
 from engine.knowledge.settings import KnowledgeSettings
@@ -62,10 +63,16 @@ class Asked:
 class Library:
     """One per process."""
 
-    def __init__(self, db: Database, settings: KnowledgeSettings | None = None) -> None:
+    def __init__(
+        self,
+        db: Database,
+        settings: KnowledgeSettings | None = None,
+        nearness: Nearness | None = None,
+    ) -> None:
         self.settings = settings or KnowledgeSettings()
+        self._nearness = nearness
         self.version = 0
-        """One more with each change of what is held."""
+        """One more with each change of what it may say."""
         self._db = db
         self._index: _Index | None = None
         self._marker: Marker | None = None
@@ -87,10 +94,18 @@ class Library:
         self._thread.shutdown(wait=False)
 
     async def ask(self, question: str, most: int = 3) -> Asked | None:
-        """The nearest articles; None while the articles are still being read."""
+        """The nearest articles; None while the articles are still being read.
+
+        With an embedding model it may take ``embed_s``: not in a transaction.
+        """
         if self._index is None:
             return None
-        return await self._alone(self._index.ask, question, most)
+        near = await self._nearness.nearest(question) if self._nearness else ()
+        return await self._alone(self._index.ask, question, most, near, self.settings.answer_at)
+
+    async def standing(self) -> list[Article]:
+        """The articles that may answer, as they are held now."""
+        return await self._alone(self._index.answers.articles) if self._index else []
 
     async def refresh(self) -> bool:
         """Follow the rows. Gives whether anything had changed."""
@@ -104,10 +119,16 @@ class Library:
                 votes = await answers.votes(tx, MOST_VOTES)
                 changed = self._changed(standing)
                 rows = await _read(tx, changed)
+            before = self._index
+            gone = before is not None and any(
+                row.id not in standing for row in before.held.values()
+            )
             index = await self._follow(standing, rows)
-            await self._fit(index, votes)
+            fitted = await self._fit(index, votes)
             self._index, self._marker = index, marker
-            self.version += 1
+            # A draft changes nothing that is said: nobody has to ask again for it.
+            if before is None or rows or gone or fitted:
+                self.version += 1
             return True
 
     def _changed(self, standing: Mapping[int, int]) -> list[int]:
@@ -126,13 +147,15 @@ class Library:
             await self._alone(index.put, row)
         return index
 
-    async def _fit(self, index: _Index, votes: list[answers.Answer]) -> None:
-        """The confidence anew from the votes, when there are others than before."""
+    async def _fit(self, index: _Index, votes: list[answers.Answer]) -> bool:
+        """The confidence anew from the votes; False: there are no others than before."""
         said = [(vote.id, vote.solved) for vote in votes]
-        if said != self._votes or index is not self._index:
+        other = said != self._votes
+        if other or index is not self._index:
             cast = [Vote(each.article, each.evidence, bool(each.solved)) for each in votes]
             index.answers.calibration = await asyncio.to_thread(refit, cast) if cast else UNVOTED
         self._votes = said
+        return other
 
     async def _alone(self, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
         call = partial(work, *given, **named)
@@ -166,9 +189,9 @@ class _Index:
         if held is not None:
             self._side(held).remove(key)
 
-    def ask(self, question: str, most: int) -> Asked:
+    def ask(self, question: str, most: int, near: Sequence[str], keep: float) -> Asked:
         """What both sides say."""
-        said = [side.ask(question, most) for side in (self.answers, self.warnings)]
+        said = [self.answers.ask(question, most, near, keep), self.warnings.ask(question, most)]
         keys = [found.article.key for answer in said for found in answer.found]
         return Asked(said[0], said[1], {key: self.held[key] for key in keys})
 

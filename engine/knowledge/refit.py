@@ -16,7 +16,7 @@ from engine.knowledge.confidence import Calibration, Confidence, probability
 
 SCALES = (0.5, 1.5)
 SHIFTS = (-3.0, 0.5)
-ARTICLE_SHIFTS = (-3.0, 0.5)
+ARTICLE_SHIFTS = (-5.0, 0.5)
 """The least and the most of each; beyond them votes change nothing more."""
 _HOLD_SCALE, _HOLD_SHIFT = 150.0, 40.0
 """How strongly the shipped weights hold, in votes times their doubt (at most a quarter each)."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from engine.actions.names import action_name
 from engine.healing.probes import Finding
+from engine.knowledge.redaction import redacted
 from prompts.texts import Text, clock, say, text
 from storage.actions import Action
 from storage.attempts import Attempt
@@ -71,15 +72,15 @@ def runbook_body(repair: Repair, language: str, worded: Mapping[str, str]) -> st
     said = _Speech(language)
     lines = {
         "symptom": _symptom(repair, said),
-        "cause": [worded.get("cause") or said("kb_cause_unknown", kind=repair.incident.kind)],
+        "cause": _worded(worded, "cause", said)
+        or [said("kb_cause_unknown", kind=repair.incident.kind)],
         "steps": _steps(repair, said),
         "verification": _findings(repair, said),
         "cautions": _cautions(repair, said),
         "scope": _scope(repair, said),
         "related": [related_line(repair.incident)],
-        "prevention": [
-            worded.get("prevention") or said("kb_prevention_unknown", key=repair.incident.key)
-        ],
+        "prevention": _worded(worded, "prevention", said)
+        or [said("kb_prevention_unknown", key=repair.incident.key)],
         "conditions": _conditions(repair, said),
     }
     return _sections({name: lines[name] for name in SECTIONS}, language)
@@ -93,7 +94,7 @@ def anti_pattern_body(repair: Repair, language: str) -> str:
         "symptom": _symptom(repair, said),
         "tried": _steps(repair, said),
         "result": [
-            *([say(Text.from_json(failed), language)] if failed else []),
+            *([redacted(say(Text.from_json(failed), language))] if failed else []),
             *_output(repair),
             *_findings(repair, said),
         ],
@@ -135,7 +136,7 @@ class _Speech:
 
 
 def _title(key: str, repair: Repair, language: str) -> str:
-    summary = " ".join(repair.incident.summary.split())
+    summary = " ".join(redacted(repair.incident.summary).split())
     if len(summary) > _TITLE:
         summary = summary[: _TITLE - 1] + "…"
     action = action_name(repair.attempt.action_type)
@@ -150,8 +151,21 @@ def _sections(lines: Mapping[str, list[str]], language: str) -> str:
     parts = []
     for name, each in lines.items():
         content = "\n".join(line for line in each if line.strip())
-        parts.append(f"{_heading(name, language)}\n{content[:_LIMIT]}")
+        parts.append(f"{_heading(name, language)}\n{_whole_lines(content)}")
     return "\n\n".join(parts)
+
+
+def _whole_lines(content: str) -> str:
+    """Cut between lines: half a command is another command."""
+    if len(content) <= _LIMIT:
+        return content
+    return content[: _LIMIT + 1].rpartition("\n")[0] + "\n…"
+
+
+def _worded(worded: Mapping[str, str], section: str, said: _Speech) -> list[str]:
+    """A model's words, with the remark that they are no more than that."""
+    found = worded.get(section)
+    return [redacted(found), said("kb_line_worded")] if found else []
 
 
 def _symptom(repair: Repair, said: _Speech) -> list[str]:
@@ -166,8 +180,8 @@ def _symptom(repair: Repair, said: _Speech) -> list[str]:
 
 
 def _quoted(raw: str) -> list[str]:
-    """Words of others, set apart, so that none of them looks like a heading."""
-    return [f"> {line}" for line in raw[-_DETAIL:].splitlines() if line.strip()]
+    """Words of others without secrets, set apart, so that none of them looks like a heading."""
+    return [f"> {line}" for line in redacted(raw)[-_DETAIL:].splitlines() if line.strip()]
 
 
 def _steps(repair: Repair, said: _Speech) -> list[str]:
@@ -192,7 +206,7 @@ def _findings(repair: Repair, said: _Speech) -> list[str]:
                     when=text(f"kb_look_{look}"),
                     probe=found.probe,
                     state=text(f"kb_probe_{state}"),
-                    detail=found.detail,
+                    detail=redacted(say(found.detail, said.language)),
                 )
             )
     return lines or [said("kb_line_no_findings")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -9,12 +10,14 @@ from engine.knowledge import confidence as confidence_weights
 from engine.knowledge import synonyms as synonym_groups
 from engine.knowledge.analysis import Analysed, analysed, haystack
 from engine.knowledge.articles import Article
-from engine.knowledge.confidence import LOWEST, UNVOTED, Calibration, Confidence
-from engine.knowledge.evidence import Match, Weighed, evidence, match, number_missing
+from engine.knowledge.confidence import ANSWERS, LOWEST, UNVOTED, Calibration, Confidence
+from engine.knowledge.evidence import Match, Weighed, evidence, match
 from engine.knowledge.index import Index
-from engine.knowledge.page import Line, Page, paged
+from engine.knowledge.numbers import amount_missing, number_missing
+from engine.knowledge.page import LONGEST_TITLE, Line, Page, paged
 from engine.knowledge.question import LONGEST, Unit, rarity, sought, units
 from engine.knowledge.synonyms import Synonyms
+from engine.knowledge.words import folded
 
 CANDIDATES, CLOSELY = 10, 6
 """Articles that are ranked, and how many of them are looked at word by word."""
@@ -22,6 +25,10 @@ _CLOSENESS = 0.5
 """What the weight that stands close together in an article adds to its score."""
 _RIVALS = 4
 """The next best articles that the best is compared with."""
+JOIN = 60
+"""Joining two rankings, an article counts 1 / (JOIN + its place) in each: reciprocal rank fusion
+with the constant it was published with (Cormack, Clarke and Büttcher, 2009)."""
+_UNSEEN = Match()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,7 @@ class Found:
     """An article for a question.
 
     ``passage`` is the part of the body that fits best, as written, from ``start`` to ``end`` in
-    characters; ``score`` compares articles for one question and means nothing else.
+    characters; ``score`` compares articles for one question, by words, and means nothing else.
     """
 
     article: Article
@@ -99,6 +106,10 @@ class Search:
     def __len__(self) -> int:
         return len(self._pages)
 
+    def articles(self) -> list[Article]:
+        """All of them, the oldest change first."""
+        return [page.article for page in self._pages.values()]
+
     def put(self, article: Article) -> None:
         """Take in an article, in place of the one with its key if there is one."""
         self.remove(article.key)
@@ -117,10 +128,27 @@ class Search:
         self._index.remove(number, paged(page.article, self._synonyms)[1])
         return True
 
-    def ask(self, question: str, most: int = 3) -> Answer:
-        """The articles nearest to a question in words of a person; ``most`` of them are kept."""
+    def ask(
+        self, question: str, most: int = 3, near: Sequence[str] = (), keep: float = ANSWERS
+    ) -> Answer:
+        """The articles nearest to a question in words of a person; ``most`` of them are kept.
+
+        ``near``: keys of articles that something else found, the best first.  They are joined with
+        those found by words where these are less sure than ``keep``, and never raise that: from
+        ``keep`` on, the answer is the same with and without them.
+        """
         asked = self._question(question)
         ranked = self._ranked(asked)
+        answer = self._answer(asked, ranked, most)
+        if not near or answer.confidence >= keep:
+            return answer
+        joined = self._joined(asked, ranked, near)
+        if joined[:1] == ranked[:1]:
+            return replace(answer, found=tuple(map(_found, joined[:most])))
+        other = self._answer(asked, joined, most)
+        return replace(other, confidence=min(answer.confidence, other.confidence))
+
+    def _answer(self, asked: _Question, ranked: Sequence[_Ranked], most: int) -> Answer:
         if not ranked:
             return Answer((), 0.0, LOWEST, {})
         proof = self._evidence(asked, ranked)
@@ -148,6 +176,25 @@ class Search:
         ranked.sort(key=lambda row: (-row.score, row.page.article.key))
         return ranked
 
+    def _joined(
+        self, asked: _Question, ranked: Sequence[_Ranked], near: Sequence[str]
+    ) -> list[_Ranked]:
+        """Both rankings as one; where they say the same, words come first."""
+        rows = {row.page.article.key: row for row in ranked}
+        counts: dict[str, float] = defaultdict(float)
+        for keys in (rows, [key for key in dict.fromkeys(near) if key in self._numbers]):
+            for place, key in enumerate(keys, 1):
+                counts[key] += 1 / (JOIN + place)
+        best = sorted(counts, key=lambda key: -counts[key])[:CANDIDATES]
+        return [self._seen(asked, key, rows.get(key)) for key in best]
+
+    def _seen(self, asked: _Question, key: str, row: _Ranked | None) -> _Ranked:
+        """Looked at word by word, whatever found it."""
+        if row is not None and row.fits != _UNSEEN:
+            return row
+        page = self._pages[self._numbers[key]]
+        return _Ranked(row.score if row else 0.0, page, self._match(asked, page))
+
     def _match(self, asked: _Question, page: Page) -> Match:
         fits = match(asked.weighed, page.title, page.parts)
         if not page.asked:
@@ -156,11 +203,14 @@ class Search:
 
     def _evidence(self, asked: _Question, ranked: Sequence[_Ranked]) -> dict[str, float]:
         best = ranked[0]
-        return evidence(
-            best.fits,
-            [each.fits for each in ranked[1 : 1 + _RIVALS]],
-            numberless=number_missing(asked.parts.text, best.page.whole),
-        )
+        page, at = best.page, best.fits.at
+        rivals = [each.fits for each in ranked[1 : 1 + _RIVALS]]
+        proof = evidence(asked.weighed, best.fits, rivals, (page.title, *page.parts[at : at + 2]))
+        start, end = page.place(at)
+        passage = folded(f"{page.article.title[:LONGEST_TITLE]}\n{page.article.body[start:end]}")
+        proof["numberless"] = -float(number_missing(asked.parts.text, page.whole))
+        proof["amountless"] = -float(amount_missing(asked.parts.text, passage))
+        return proof
 
     def _same(self, asked: _Question, line: Line) -> float:
         """How far a question and a likely one ask the same, from 0 to 1: the weaker way round."""

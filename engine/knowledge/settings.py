@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine.knowledge.confidence import ANSWERS
 from prompts.texts import LANGUAGES
+
+LONGEST_EMBED_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,23 @@ class KnowledgeSettings:
     write_s: float = 60.0
     """Seconds that the model may take to word one text; past them a template does."""
 
+    embeddings: Path | None = None
+    """A GGUF file of an embedding model, which finds articles that share no word with a question;
+    none = words alone. It never makes an answer surer."""
+
+    embeddings_sha256: str = ""
+    """Its SHA-256 in hex; when given, a file that differs is refused. Empty = not checked."""
+
+    embed_s: float = 0.3
+    """Seconds, up to 5, that a question waits for that model; past them words alone find."""
+
     def __post_init__(self) -> None:
         if not 0 < self.answer_at <= 1:
             raise ValueError(f"answer_at: {self.answer_at:g} is out of range; give 0.01 to 1")
+        if self.embed_s > LONGEST_EMBED_S:
+            raise ValueError(
+                f"embed_s: {self.embed_s:g} is out of range; give 0.01 to {LONGEST_EMBED_S:g}"
+            )
         if self.language not in LANGUAGES:
             known = ", ".join(LANGUAGES)
             raise ValueError(f"language: {self.language!r} is not known; give one of {known}")

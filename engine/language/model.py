@@ -206,7 +206,9 @@ class LocalModel:
     async def _launch(self) -> None:
         path = self.settings.file
         assert path is not None
-        await asyncio.to_thread(_check_file, path, self.settings.pinned)
+        problem = await asyncio.to_thread(file_problem, path, self.settings.pinned, self._task)
+        if problem:
+            raise _Unusable(problem)
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -226,6 +228,7 @@ class LocalModel:
             "threads": THREADS,
             "turns": self._task.turns,
             "schema": self._task.schema,
+            "kind": self._task.kind,
         }
         async with asyncio.timeout(LOAD_LIMIT_S):
             await self._send(self._process, order)
@@ -297,15 +300,19 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _check_file(path: Path, sha256: str) -> None:
-    """Refuse what is plainly no model before a process is spent on it. Raises _Unusable."""
+def file_problem(path: Path, sha256: str, task: Task) -> str:
+    """Why a file is plainly no model, with the mend; "" where nothing is seen.
+
+    ``sha256`` is what it must have, in hex; "" = any.
+    """
     try:
         with path.open("rb") as file:
             if file.read(4) != b"GGUF":
-                raise _Unusable(f"{path}: not a GGUF file; name another file in [model] path")
+                return f"{path}: not a GGUF file; name another file in {task.path_key}"
             file.seek(0)
             found = hashlib.file_digest(file, "sha256").hexdigest() if sha256 else ""
     except OSError as error:
-        raise _Unusable(f"{path}: {error.strerror}; mend [model] path") from None
+        return f"{path}: {error.strerror}; mend {task.path_key}"
     if found != sha256.lower():
-        raise _Unusable(f"{path}: its SHA-256 is {found}, not the one in [model] sha256")
+        return f"{path}: its SHA-256 is {found}, not the one in {task.sum_key}"
+    return ""

@@ -87,7 +87,8 @@ def _load(order: dict[str, Any]) -> Decoder:
         raise RuntimeError(
             "llama-cpp-python is not installed; install it (pip install 'watchstander[model]')"
         ) from None
-    kind = "guided" if has_key(Path(order["path"]), READER_KEY) else "instruct"
+    own = "guided" if has_key(Path(order["path"]), READER_KEY) else "instruct"
+    kind = order["kind"] or own
     module = importlib.import_module(f"engine.language.{kind}")
     try:
         decoder: Decoder = module.load(order)

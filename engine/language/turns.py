@@ -1,4 +1,4 @@
-"""How an instruct model is shown its task: the instructions, then examples as chat turns."""
+"""What a model is for; an instruct model is shown instructions, then examples as chat turns."""
 
 from __future__ import annotations
 
@@ -20,11 +20,16 @@ Turn = dict[str, str]
 
 @dataclass(frozen=True)
 class Task:
-    """What an instruct model is for: what stands before each message, and how it answers."""
+    """What a model is for: what stands before each message, and how it answers."""
 
     turns: tuple[Turn, ...]
     schema: Mapping[str, Any] | None
     """JSON schema of each answer; None = plain text."""
+    kind: str = ""
+    """The module of engine.language that runs the file; "" = as the file says, to read or write."""
+    path_key: str = "[model] path"
+    sum_key: str = "[model] sha256"
+    """The settings that name the file and its SHA-256, for messages."""
 
 
 def reading() -> Task:

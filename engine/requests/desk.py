@@ -193,11 +193,20 @@ class Desk:
         request = await self.find(tx, typed)
         if person.id != request.requester_id:
             _need_engineer(person)
-        values = {"closed_at": None, "assignee_id": None, "escalated_at": None, "breached_at": None}
-        reading = self._reading(request)
-        due_at = tx.now + self.settings.due_after(reading["priority"])
-        values |= reading | {"due_at": due_at}
-        return await self._move(tx, person, request, RequestMove.REOPEN, {}, **values)
+        anew = self._anew(tx, request)
+        return await self._move(tx, person, request, RequestMove.REOPEN, {}, **anew)
+
+    async def hand_on(self, tx: Transaction, request: Request) -> bool:
+        """Open again what was completed by an answer that reached nobody: a person gets it."""
+        return await requests.move(
+            tx,
+            request,
+            RequestMove.REOPEN,
+            actor=requests.WATCHSTANDER,
+            person_id=None,
+            detail={"why": "unseen"},
+            **self._anew(tx, request),
+        )
 
     async def set_priority(
         self, tx: Transaction, person: Person, typed: str, priority: str, *, approved: bool = False
@@ -288,6 +297,12 @@ class Desk:
         raise GiveUp(
             Why.INVALID, text("request_bad_assignee", name=words.quoted(name), known=known)
         )
+
+    def _anew(self, tx: Transaction, request: Request) -> dict[str, Any]:
+        """What a request that is opened again begins with: nobody has it, and a new deadline."""
+        values = {"closed_at": None, "assignee_id": None, "escalated_at": None, "breached_at": None}
+        reading = self._reading(request)
+        return values | reading | {"due_at": tx.now + self.settings.due_after(reading["priority"])}
 
     def _reading(self, request: Request) -> dict[str, Any]:
         """Type, priority and deadline of a request, by its suggestion where nothing is set yet."""

@@ -36,28 +36,29 @@ async def look(certificate: Certificate, deadline_s: float) -> Seen:
         async with asyncio.timeout(deadline_s):
             presented = await _presented(certificate)
     except TimeoutError:
-        return Seen(None, text("upkeep_slow", where=_place(certificate), seconds=deadline_s))
+        return Seen(None, text("upkeep_slow", where=place(certificate), seconds=deadline_s))
     except ConnectionRefusedError:
-        return Seen(None, text("upkeep_refused", where=_place(certificate)))
+        return Seen(None, text("upkeep_refused", where=place(certificate)))
     except socket.gaierror:
         return Seen(None, text("upkeep_no_such_host", host=certificate.host))
     except (ssl.SSLError, ConnectionError, asyncio.IncompleteReadError) as error:
         why = getattr(error, "reason", "") or type(error).__name__
-        return Seen(None, text("upkeep_handshake", where=_place(certificate), why=str(why)))
+        return Seen(None, text("upkeep_handshake", where=place(certificate), why=str(why)))
     except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        return Seen(None, text("upkeep_unreachable", where=_place(certificate), why=why[:_LONGEST]))
+        return Seen(None, text("upkeep_unreachable", where=place(certificate), why=why[:_LONGEST]))
     return _read(presented, certificate)
 
 
 def _read(presented: bytes, certificate: Certificate) -> Seen:
+    ends_at = None
     try:
         found = x509.load_der_x509_certificate(presented)
         ends_at = int(found.not_valid_after_utc.astimezone(UTC).timestamp() * 1000)
-        names = _names(found)
-    except (ValueError, x509.DuplicateExtension) as error:
-        why = str(error)[:_LONGEST]
-        return Seen(None, text("upkeep_unreadable", where=_place(certificate), why=why))
+        names = [_shown(name) for name in _names(found)]
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        why = _shown(str(error))[:_LONGEST]
+        return Seen(ends_at, text("upkeep_unreadable", where=place(certificate), why=why))
     if any(_fits(certificate.wanted, name) for name in names):
         return Seen(ends_at)
     shown = ", ".join(names[:3])[:_LONGEST] + ("…" if len(names) > 3 else "")
@@ -107,6 +108,12 @@ def _fits(wanted: str, name: str) -> bool:
     return wanted == name
 
 
-def _place(certificate: Certificate) -> str:
+def _shown(said: str) -> str:
+    """Words of a server, with characters that hide or break lines as visible escapes."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in said)
+
+
+def place(certificate: Certificate) -> str:
+    """Where it is, as people write it: an IPv6 address in brackets."""
     host = f"[{certificate.host}]" if ":" in certificate.host else certificate.host
     return f"{host}:{certificate.port}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.upkeep import certificates
@@ -14,6 +15,8 @@ from prompts.texts import Text, say, text
 from storage import clocks, expiries, outbox, rooms
 from storage.database import Database, Transaction
 from storage.expiries import Expiry
+
+_log = logging.getLogger(__name__)
 
 CLOCK = "expiry"
 _SIDE_BY_SIDE = 10
@@ -117,7 +120,13 @@ class Upkeep:
 
     async def _look_at(self, one: Certificate, gate: asyncio.Semaphore) -> certificates.Seen:
         async with gate:
-            return await certificates.look(one, self.settings.probe_timeout_s)
+            try:
+                return await certificates.look(one, self.settings.probe_timeout_s)
+            # The boundary: what one server presents must not keep the others from being told.
+            except Exception as error:  # noqa: BLE001
+                _log.exception("upkeep: %s cannot be looked at", one.name)
+                why, where = type(error).__name__, certificates.place(one)
+                return certificates.Seen(None, text("upkeep_unreadable", where=where, why=why))
 
     async def endings(self, tx: Transaction) -> list[Ending]:
         """Everything that is listed, soonest first; what is not known yet comes first of all."""
@@ -152,6 +161,10 @@ class Upkeep:
 
     async def _tell(self, tx: Transaction) -> None:
         """One notice a room, of whatever is due today."""
+        places = await rooms.for_approvals(tx) or await rooms.with_cards(tx)
+        if not places:
+            _log.warning("upkeep: no room is listed; what ends is told in /license alone")
+            return  # nothing is marked as told: the first room that is listed hears it
         due = []
         for row in await expiries.listing(tx):
             if (row.kind, row.name) in self._facts and await self._is_due(tx, row):
@@ -169,7 +182,7 @@ class Upkeep:
             "tone": "bad" if any(one.ended for one in due) else "warning",
             "note": text("upkeep_note").to_json(),
         }
-        for room in await rooms.for_approvals(tx) or await rooms.with_cards(tx):
+        for room in places:
             await outbox.say(tx, room.id, body)
 
     async def _is_due(self, tx: Transaction, row: Expiry) -> bool:
@@ -202,13 +215,15 @@ class Upkeep:
 def _facts(listed: Listed) -> list[tuple[str, str, str, str, str]]:
     """Kind, name, what it is about, owner, asset."""
     return [
-        *(
-            ("certificate", c.name, f"{c.wanted}:{c.port}", "", c.asset)
-            for c in listed.certificates
-        ),
+        *(("certificate", c.name, _what(c), "", c.asset) for c in listed.certificates),
         *(("licence", one.name, one.product, one.owner, "") for one in listed.licences),
         *(("domain", one.name, "", "", "") for one in listed.domains),
     ]
+
+
+def _what(certificate: Certificate) -> str:
+    """The name that it must hold, and the port."""
+    return certificates.place(replace(certificate, host=certificate.wanted))
 
 
 def report(endings: list[Ending], language: str) -> list[dict[str, Any]]:

@@ -161,8 +161,8 @@ class _Table:
             return value.date()
         if isinstance(value, date):
             return value
-        given = self.raw.get(key)
-        self.blame(f"{key} = {given!r}; write the last day as {key} = 2027-03-01")
+        found = f"{key} = {self.raw[key]!r}" if key in self.raw else f"{key} is missing"
+        self.blame(f"{found}; write the last day as {key} = 2027-03-01")
         return date.max
 
 

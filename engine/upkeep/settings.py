@@ -36,6 +36,10 @@ class UpkeepSettings:
             raise ValueError(
                 f"time_zone {self.time_zone!r} is no zone's name; write one such as Asia/Seoul"
             )
+        if not 0 < self.probe_timeout_s <= 300:
+            raise ValueError(f"probe_timeout_s = {self.probe_timeout_s:g}; give 0.1 to 300 seconds")
+        if self.unreachable_days < 0:
+            raise ValueError(f"unreachable_days = {self.unreachable_days}; give 0 or more days")
         if not self.days or not all(0 < day <= 3650 for day in self.days):
             raise ValueError(f"days = {list(self.days)}; give days from 1 to 3650")
 

@@ -14,6 +14,8 @@ from handlers.api.door import Caller, api_router, origin, page
 from handlers.api.problems import Strict
 from handlers.services import Services
 from prompts.texts import text
+from storage import answers
+from storage.answers import Answer
 from storage.lifecycle import RequestState
 from storage.requests import LIVE, Happening, Request
 
@@ -93,11 +95,17 @@ def _one(router: APIRouter, services: Services) -> None:
 
     @router.get("/{id}")
     async def show(_person: Caller, id: TypedId) -> dict[str, Any]:
-        """One request with its timeline; the id as people type it."""
+        """One request with its timeline and its answer; the id as people type it.
+
+        ``answer`` is what the knowledge base said, with the article's id and the quoted passage;
+        null where it said nothing.
+        """
         async with services.db.read() as tx:
             request = await desk.find(tx, id)
             timeline = await desk.timeline(tx, request)
-        return _shown(request) | {"timeline": [_event(event) for event in timeline]}
+            answer = await answers.of_request(tx, request.id)
+        events = [_event(event) for event in timeline]
+        return _shown(request) | {"timeline": events, "answer": _answered(answer)}
 
     @router.post("/{id}/comment", status_code=201)
     async def comment(person: Caller, id: TypedId, said: Comment) -> dict[str, Any]:
@@ -142,6 +150,19 @@ def _shown(request: Request) -> dict[str, Any]:
         "escalated_at": request.escalated_at,
         "breached_at": request.breached_at,
         "closed_at": request.closed_at,
+    }
+
+
+def _answered(answer: Answer | None) -> dict[str, Any] | None:
+    if answer is None:
+        return None
+    return {
+        "article": answer.article,
+        "title": answer.title,
+        "passage": answer.passage,
+        "confidence": round(answer.confidence, 4),
+        "at": answer.at,
+        "solved": answer.solved,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from engine.knowledge.library import Asked as Found
 from engine.language.classify import Suggestion
 from handlers import replies
 from handlers.inbound import Event
@@ -31,6 +32,9 @@ class Call:
     """The words after the command's name, stripped."""
     suggestion: Suggestion | None = None
     """What the model said of the request that the call opens, asked before ``tx`` was opened."""
+    found: Found | None = None
+    """What the library found for the call, searched before ``tx`` was opened; None = it is not
+    ready, or the call searches for nothing."""
 
     async def whisper(self, reply: Reply | Text) -> None:
         """Answer the caller alone."""
@@ -52,6 +56,8 @@ class Command:
     least: Role = Role.REQUESTER  #: who may call it at all
     opens: Callable[[str], tuple[str, str] | None] = lambda _: None
     """From the arguments, the title and body of the service request that the call would open."""
+    searches: Callable[[str], str] = lambda _: ""
+    """From the arguments, the question that the call would ask the library; "" = none."""
     meant: Callable[[str], bool] = lambda _: True
     """Whether words said without a slash, behind the command's name, are its arguments."""
 

@@ -24,7 +24,6 @@ USAGE = (
 )
 _SHOWN = 15
 _CARDS = 5
-_NEAREST = 3
 _PASSAGE = 300
 _WARNINGS = 2
 _EDIT = re.compile(r"(\w+)\s*[:：]\s*(.*)", re.DOTALL)
@@ -50,10 +49,9 @@ async def run(call: Call) -> None:
 async def _search(call: Call, rest: str) -> None:
     if not rest:
         raise GiveUp(Why.INVALID, text("sr_needs_more", usage="/kb search WORDS"))
-    asked = await call.services.knowledge.library.ask(rest, _NEAREST)
-    if asked is None:
+    if call.found is None:
         raise GiveUp(Why.CONFLICT, text("kb_not_ready"))
-    lines = _found(asked)
+    lines = _found(call.found)
     title = text("kb_search_title", asked=quoted(rest))
     await call.whisper(Reply(title=title, lines=lines or (text("kb_found_none"),)))
 
@@ -155,6 +153,11 @@ def _short(passage: str) -> str:
     return line if len(line) <= _PASSAGE else line[: _PASSAGE - 1] + "…"
 
 
+def _searches(arguments: str) -> str:
+    verb, rest = head(arguments)
+    return rest if _VERBS.get(verb.lower()) is _search else ""
+
+
 def _meant(said: str) -> bool:
     """ "지식 공유 좀" is talk; "지식 검색 VPN" is a command."""
     return head(said)[0].lower() in {"", *_VERBS}
@@ -183,4 +186,4 @@ _VERBS: Mapping[str, Callable[[Call, str], Awaitable[None]]] = {
     "發布": _publish,
 }
 
-COMMAND = Command("kb", "kb_summary", USAGE, run, meant=_meant)
+COMMAND = Command("kb", "kb_summary", USAGE, run, searches=_searches, meant=_meant)

@@ -69,10 +69,17 @@ def _line(call: Call, rule: NudgeRule, stands: Standing | None) -> Text:
         state = text("nudges_state_off")
     else:
         state = text("nudges_state_on", at=stands.offered_at if stands else None)
-    words = ", ".join(rule.words[:8]) + ("…" if len(rule.words) > 8 else "")
+    words = ", ".join(_in_script(rule.words, call.person.language)[:8])
+    words += "…" if len(rule.words) > 8 else ""
     return text(
         "nudges_line", rule=rule.name, check=action_name(rule.action), state=state, words=words
     )
+
+
+def _in_script(words: tuple[str, ...], language: str) -> list[str]:
+    """The words of the reader's own script first."""
+    first, last = {"ko": ("가", "힣"), "zh-TW": ("一", "鿿")}.get(language, ("!", "~"))
+    return sorted(words, key=lambda word: not any(first <= sign <= last for sign in word))
 
 
 def _meant(rest: str) -> bool:

@@ -15,7 +15,7 @@ import venv
 from pathlib import Path
 from typing import Any
 
-from tests.bench import ack, cycle, grouping, parse, retrieval
+from tests.bench import ack, alerts, cycle, grouping, parse, retrieval
 
 ROOT = Path(__file__).parents[2]
 ERRBOT = ("errbot", "errbot==6.2.1", "pytest")
@@ -34,6 +34,7 @@ def main() -> int:
     figures = {
         "dispatch": {"watchstander": _medians(ours), "errbot": _medians(theirs)},
         "ack": asyncio.run(ack.measure()),
+        "alerts": asyncio.run(alerts.measure()),
         "cycle": cycle.measure(),
         "parse": parse.measure(),
         "grouping": grouping.measure(_peer_python(*DRAIN3)),
@@ -61,6 +62,7 @@ def _table(figures: dict[str, dict[str, object]]) -> None:
         p50, p99 = busy[f"{state}_p50_ms"], busy[f"{state}_p99_ms"]
         print(f"  {title:36} p50 {p50} ms, p99 {p99} ms")
     print("  a 6 s command running              (target: p99 < 50 ms)")
+    alerts.table(figures["alerts"])
     rate = figures["cycle"]
     print("\nCycle over 10,000 new requests, SQLite")
     print(f"  {rate['requests_per_s']} requests/s (target: {rate['target_per_s']})")

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from storage import answers, articles, people, requests
+from storage import answers, articles, cards, people, requests, rooms
 from storage.answers import Answer, NewAnswer
 from storage.articles import WATCHSTANDER, Article, Kind, Words
 from storage.database import Database, Transaction
 from storage.lifecycle import ArticleMove, RequestMove, RequestState
 from storage.people import Listing, Person, Role
 from storage.requests import Request
+from storage.rooms import RoomListing
 from tests.conftest import FakeClock
 
 PEOPLE = [Listing("min", Role.REQUESTER, "ko"), Listing("jun", Role.ENGINEER, "en")]
@@ -216,3 +217,44 @@ async def test_requests_that_people_closed_with_words(
         )
         assert await answers.resolved(tx, ("OTHER",), start, 10) == []
         assert await answers.resolved(tx, ("INQUIRY",), start + 1, 10) == []
+
+
+async def test_answers_that_reached_nobody(any_db: Database, team: dict[str, Person]) -> None:
+    async with any_db.write() as tx:
+        await rooms.sync(tx, [RoomListing("web", "", "ops")])
+        (room,) = await rooms.with_cards(tx)
+        article = await published(tx)
+        made = [await asked(tx, team["min"]) for _ in range(3)]
+        given = [await answers.give(tx, each, new(article)) for each in made]
+        placed, waiting, gone = given
+        assert placed is not None and waiting is not None and gone is not None
+        for each in (placed, waiting):
+            await cards.place(tx, each.subject, room.id)
+        copy = await cards.copy_in(tx, placed.subject, room.id)
+        assert copy is not None
+        await cards.posted(tx, copy.id, "message", "shown")
+        lost = await answers.unseen(tx, tx.now, 10)
+        assert [each.id for each in lost] == [gone.id]
+        assert await answers.unseen(tx, tx.now + 1, 10) == []
+        await answers.vote(tx, gone, team["min"], solved=True)
+        assert await answers.unseen(tx, tx.now, 10) == [], "somebody has seen it"
+
+
+async def test_words_of_one_that_was_closed_at_once_count_too(
+    any_db: Database, team: dict[str, Person]
+) -> None:
+    async with any_db.write() as tx:
+        for kind in ("INQUIRY", "RESTART"):
+            request = await asked(tx, team["min"], kind=kind)
+            await requests.move(
+                tx,
+                request,
+                RequestMove.CLOSE,
+                actor=team["jun"].actor,
+                person_id=team["jun"].id,
+                detail={"comment": "프록시를 끄세요"},
+                closed_at=tx.now,
+            )
+        found = await answers.resolved(tx, ("INQUIRY", "OTHER"), 0, 10, 8)
+        assert [each.comment for each in found] == ["프록시를 끄세요"]
+        assert await answers.resolved(tx, ("INQUIRY", "OTHER"), 0, 10, 9) == []

@@ -19,6 +19,8 @@ from bot.demo_folder import write_folder
 from engine.inventory import load_inventory
 from storage import people, tokens
 from storage.database import Database, DatabaseSettings
+from tests.contract.tiny_embedder import write_embedder
+from tests.contract.tiny_model import write_model
 from tests.integration.command import ROOT, Done, environment, process, watchstander
 
 
@@ -64,7 +66,7 @@ def test_check_looks_at_playbooks_and_notes_what_they_could_touch(setup: Path) -
     assert "note: playbook dns-failure (role db) may touch YH-WMS-DB" in notes
     none = "no asset of the inventory has that role; it would call a person"
     assert f"note: playbook scheduler-oom (role scheduler): {none}" in notes
-    change(setup, "[web]", '[heal]\nplaybooks = "own"\n[web]')
+    change(setup, 'playbooks = "playbooks"', 'playbooks = "own"')
     missing = watchstander("check", "--config", setup)
     assert missing.returncode == 1
     assert "mend the path of the playbooks' folder" in missing.stdout
@@ -128,6 +130,23 @@ def test_check_compares_the_model_with_its_hash(setup: Path) -> None:
     assert "[model] sha256: " in done.stdout
     actual = hashlib.sha256((setup.parent / "m.gguf").read_bytes()).hexdigest()
     change(setup, pin, actual.upper())
+    assert watchstander("check", "--config", setup).stdout == "no problems\n"
+
+
+def test_check_loads_and_tries_the_embedding_model(setup: Path) -> None:
+    change(setup, "[web]", '[knowledge]\nembeddings = "e.gguf"\n[web]')
+    file = setup.parent / "e.gguf"
+    spoilt = [
+        (lambda: None, "No such file"),
+        (lambda: file.write_text("x"), "not a GGUF file"),
+        (lambda: write_model(file, "an instruct model"), "is an instruct model"),
+    ]
+    for spoil, says in spoilt:
+        spoil()
+        done = watchstander("check", "--config", setup)
+        assert (done.returncode, done.stdout.count("\n")) == (1, 1), done.stdout
+        assert says in done.stdout and "[knowledge] embeddings" in done.stdout
+    write_embedder(file)
     assert watchstander("check", "--config", setup).stdout == "no problems\n"
 
 
@@ -320,7 +339,8 @@ def test_parse_prints_the_contract(setup: Path) -> None:
 
 
 def test_plan_does_not_wait_for_what_it_does_not_need(setup: Path) -> None:
-    heavy = {"slack_bolt", "telegram", "fastapi", "uvicorn", "asyncssh", "alembic", "llama_cpp"}
+    heavy = {"slack_bolt", "telegram", "fastapi", "uvicorn", "asyncssh", "alembic"}
+    heavy |= {"llama_cpp", "numpy"}
     code = (
         "import sys; from bot.__main__ import main; main(sys.argv[1:]); "
         f"print(sorted(set(sys.modules) & {heavy}), file=sys.stderr)"

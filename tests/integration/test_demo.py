@@ -100,7 +100,14 @@ def test_the_demo_runs_and_a_second_start_keeps_everything(tmp_path: Path) -> No
     assert all(asset.address == "127.0.0.1" and asset.port != 22 for asset in assets)
     assert watchstander("check", "--config", folder / "config.toml").stdout == "no problems\n"
     assert watchstander("audit", "verify", "--config", folder / "config.toml").returncode == 0
-    kept = ("config.toml", "inventory.toml", "audit.key", "hosts/known_hosts", "hosts/id_ed25519")
+    kept = (
+        "config.toml",
+        "inventory.toml",
+        "playbooks/app-oom.toml",
+        "audit.key",
+        "hosts/known_hosts",
+        "hosts/id_ed25519",
+    )
     before = {name: (folder / name).read_bytes() for name in kept}
     with running(folder, port) as lines:
         # A link from before the restart still opens the door.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.contract.tiny_embedder import write_embedder
 from tests.integration.command import Done, process, watchstander
 
 ARTICLES = [
@@ -17,11 +19,11 @@ ARTICLES = [
 ]
 
 
-def kb(folder: Path, *lines: object) -> Done:
+def kb(folder: Path, *lines: object, more: Sequence[str | Path] = ()) -> Done:
     articles, questions = folder / "a.json", folder / "q.jsonl"
     articles.write_text(json.dumps(ARTICLES), encoding="utf-8")
     questions.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
-    return watchstander("kb", "ask", "--articles", articles, "--jsonl", questions)
+    return watchstander("kb", "ask", "--articles", articles, "--jsonl", questions, *more)
 
 
 def answers(done: Done) -> list[dict[str, Any]]:
@@ -108,3 +110,24 @@ def test_it_runs_as_a_command_of_its_own(tmp_path: Path) -> None:
     done = process("kb", "ask", "--articles", articles, "--jsonl", questions)
     assert done.returncode == 0
     assert answers(done)[0]["id"] == "vpn"
+
+
+def test_an_embedding_model_finds_what_shares_no_word(tmp_path: Path) -> None:
+    model = write_embedder(tmp_path / "tiny.gguf", {"z": "資"})
+    questions = [{"q": "zzz"}, {"q": "how do I reset the VPN password?"}, {"q": ""}]
+    alone = answers(kb(tmp_path, *questions))
+    done = kb(tmp_path, *questions, more=["--embeddings", model])
+    assert done.returncode == 0
+    assert done.stderr == "embeddings: tiny.gguf loaded; 3 of 3 articles\n"
+    found = answers(done)
+    assert [answer["id"] for answer in alone] == [None, "vpn", None]
+    assert [answer["id"] for answer in found] == ["資料夾", "vpn", None]
+    assert [answer["confidence"] for answer in found] == [a["confidence"] for a in alone]
+
+
+def test_a_model_that_cannot_be_used_is_one_clear_line(tmp_path: Path) -> None:
+    done = kb(tmp_path, {"q": "VPN"}, more=["--embeddings", tmp_path / "none.gguf"])
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    missing = f"{tmp_path}/none.gguf: No such file or directory; mend --embeddings"
+    assert done.stderr.startswith(missing)

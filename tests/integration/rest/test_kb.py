@@ -9,7 +9,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from engine.language.classify import Suggestion
 from handlers.api.kb import kb_routes
+from handlers.api.requests import request_routes
 from handlers.services import Services
 from storage import tokens
 from storage.articles import Kind
@@ -37,6 +39,7 @@ async def robot(shelves: Shelves, services: Services) -> AsyncIterator[Caller]:
         token = await tokens.create(tx, shelves.people["robot"].id, "api", None)
     app = FastAPI(docs_url=None, redoc_url=None)
     app.include_router(kb_routes(services))
+    app.include_router(request_routes(services))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://ops.test") as http:
         yield Caller(http, token)
@@ -74,3 +77,20 @@ async def test_one_article_over_rest(shelves: Shelves, robot: Caller) -> None:
     refused(await robot.get("/api/kb/pizza"), 422, "invalid", "pizza")
     no_token = await robot._http.get("/api/kb/1")
     assert no_token.status_code == 401
+
+
+async def test_a_request_shows_what_it_was_answered(
+    shelves: Shelves, services: Services, robot: Caller
+) -> None:
+    asked = "How do I reset my VPN password?"
+    vpn = await shelves.published(*VPN, questions=(asked,))
+    await shelves.published(*PRINTER)
+    inquiry = Suggestion("INQUIRY", "LOW", (), "model", 0.9)
+    async with shelves.db.write() as tx:
+        made = await shelves.desk.create(tx, shelves.people["min"], asked, suggestion=inquiry)
+    before = (await robot.get(f"/api/requests/{made.key}")).json()
+    assert (before["status"], before["answer"]) == ("NEW", None)
+    assert await services.knowledge.answer() == 1
+    after = (await robot.get(f"/api/requests/{made.key}")).json()
+    assert (after["status"], after["answer"]["article"]) == ("DONE", vpn.key)
+    assert after["answer"]["passage"] in vpn.body and after["answer"]["solved"] is None

@@ -212,8 +212,16 @@ async def test_why_tells_the_reasons_the_plan_and_the_end(stage: Stage) -> None:
     action = await stage.action()
     assert "HIGH" in card.title
     assert card.code == "pay-stg-01: systemctl restart -- tomcat"
-    assert action.policy_version in card.text and "jun" in card.text
+    assert card.text.count(action.policy_version) == 1 and "jun" in card.text
     assert action.digest in [field.value for field in card.fields]
+
+
+async def test_a_late_decision_is_told_the_state_in_ones_own_words(stage: Stage) -> None:
+    await stage.does("min", "command", RUN)
+    await stage.does("jun", "command", "/approve 1")
+    late = await stage.whispered("ana", "command", "/approve 1")
+    assert "SUCCEEDED" not in late.text and "QUEUED" not in late.text
+    assert any(say(text(f"state_{state.value}"), "en") in late.text for state in State)
 
 
 @pytest.mark.parametrize(

@@ -107,8 +107,21 @@ async def test_a_block_says_why_since_when_until_when_and_what_was_learned(stage
     await stage.settled()
     words = card(stage, incident).text
     assert "2026-11-20 09:00" in words and "2026-11-27 09:00" in words
-    assert f"repair {attempt.id}, action #7: action #7 failed" in words
+    assert f"(repair {attempt.id}: action #7 failed)" in words
     assert f"/kb show {article.key}" in words
+
+
+async def test_between_two_tries_it_says_what_failed_and_when_the_next_comes(stage: Stage) -> None:
+    incident = await reported(stage)
+    due = stage.clock.now + 60_000
+    async with stage.db.write() as tx:
+        await incidents.move(tx, incident.id, IncidentMove.HEAL, "test", detail={"playbook": "p"})
+        told = {"why": "still_there", "text": text("heal_action_failed", id=7).to_json()}
+        again = {"heal_at": due}
+        await incidents.move(tx, incident.id, IncidentMove.PAUSE, "test", values=again, detail=told)
+    await stage.settled()
+    why = text("heal_action_failed", id=7)
+    assert say(text("incident_stands_pause", why=why, due=due), "en") in card(stage, incident).text
 
 
 async def test_a_retry_lifts_the_block_and_lets_it_be_repaired(stage: Stage) -> None:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from engine.knowledge.library import Asked
+from engine.language.classify import Suggestion
 from handlers.card import Card
 from handlers.commands.kb import USAGE
 from prompts.texts import say, text
-from storage import articles
+from storage import articles, people, requests, rooms
 from storage.articles import Article
-from storage.lifecycle import ArticleState
+from storage.lifecycle import ArticleState, RequestState
+from storage.requests import Request
 from tests.unit.handlers.stage import Stage
 
 NEW = "/kb new Resetting the VPN password | Open the portal, choose VPN and press Reset."
 KEY = "KB-20261120-0001"
+REQUEST = "SR-20261120-0001"
+ASKED = "How do I reset my VPN password?"
 
 
 async def article(stage: Stage, number: int = 1) -> Article:
@@ -106,7 +113,7 @@ async def test_a_published_article_that_is_edited_waits_for_its_review_again(sta
     now = await article(stage)
     assert (now.state, now.title, now.version) == (ArticleState.DRAFT, "A better title", 2)
     listed = await stage.whispered("ana", "command", "/kb")
-    assert "A better title" in listed.text and "1 drafts, 0 published" in listed.note
+    assert "A better title" in listed.text and "1 draft, 0 published" in listed.note
     await stage.does("ana", "command", "/kb publish 1")
     await stage.hears("jun", "command", "/kb retire 1 gone", "kb_retired", key=KEY)
     refused = await stage.whispered("ana", "command", "/kb reject 1")
@@ -158,3 +165,82 @@ async def test_hostile_words_on_a_card_are_shown_as_they_are(stage: Stage) -> No
     hostile = "<!channel> {{ 7*7 }} *bold* [x](http://e.example)"
     await stage.does("min", "command", f"/kb new {hostile} | {hostile}")
     assert shown(stage).title == f"{KEY} {hostile}" and shown(stage).text == hostile
+
+
+async def test_a_search_waits_in_no_transaction(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A question may take long to search for; meanwhile others write."""
+    library = stage.services.knowledge.library
+    await library.refresh()
+    ask = library.ask
+
+    async def writes_meanwhile(question: str, most: int = 3) -> Asked | None:
+        async with asyncio.timeout(5), stage.db.write() as tx:
+            tx.wake("nothing")
+        return await ask(question, most)
+
+    monkeypatch.setattr(library, "ask", writes_meanwhile)
+    await stage.hears("min", "command", "/kb search VPN", "kb_found_none")
+    await stage.hears("min", "command", "/ws kb 검색 VPN", "kb_found_none")
+
+
+async def test_hostile_words_that_are_found_are_shown_as_they_are(stage: Stage) -> None:
+    hostile = "VPN <!channel> {{ 7*7 }} <a href='http://e.example'>x</a>"
+    await stage.does("ana", "command", f"/kb new {hostile} | {hostile}")
+    await stage.does("ana", "command", "/kb publish 1")
+    await stage.services.knowledge.library.refresh()
+    found = await stage.whispered("min", "command", "/kb search VPN")
+    assert found.text.count(hostile) == 2 and found.buttons == ()
+
+
+async def answered(stage: Stage) -> Card:
+    """Min asks, the library answers; its card."""
+    await stage.does("ana", "command", f"/kb new {ASKED} | Open the portal and press Reset.")
+    await stage.does("ana", "command", f"/kb edit 1 questions: {ASKED}")
+    await stage.does("ana", "command", "/kb publish 1")
+    async with stage.db.write() as tx:
+        person = await people.by_name(tx, "min")
+        (room,) = await rooms.with_cards(tx)
+        assert person is not None
+        inquiry = Suggestion("INQUIRY", "LOW", (), "model", 0.9)
+        desk = stage.services.desk
+        await desk.create(tx, person, ASKED, suggestion=inquiry, room_id=room.id)
+    assert await stage.services.knowledge.answer() == 1
+    await stage.settled()
+    return shown(stage, REQUEST)
+
+
+async def request(stage: Stage) -> Request:
+    async with stage.db.read() as tx:
+        found = await requests.by_key(tx, REQUEST)
+    assert found is not None
+    return found
+
+
+async def test_weeks_later_it_is_still_opened_again(stage: Stage) -> None:
+    card = await answered(stage)
+    stage.clock.forward(minutes=30 * 24 * 60)
+    said = await stage.presses("min", stage.button(card, "kb_unsolved").token)
+    assert said.text == say(text("kb_reopened", key=KEY), "ko")
+    assert (await request(stage)).live
+
+
+async def test_a_button_that_is_too_old_says_what_to_do_instead(stage: Stage) -> None:
+    card = await answered(stage)
+    stage.clock.forward(minutes=91 * 24 * 60)
+    said = await stage.presses("min", stage.button(card, "kb_unsolved").token)
+    assert said.text == say(text("kb_button_expired"), "ko") and "/sr reopen" in said.text
+    await stage.does("min", "command", f"/sr reopen {REQUEST}")
+    assert (await request(stage)).live
+
+
+async def test_nobody_is_told_that_a_refused_request_is_open(stage: Stage) -> None:
+    card = await answered(stage)
+    await stage.does("min", "command", f"/sr reopen {REQUEST}")
+    await stage.does("jun", "command", f"/sr reject {REQUEST} no")
+    said = await stage.presses("min", stage.button(card, "kb_unsolved").token)
+    assert said.text == say(text("kb_thanks", key=KEY), "ko")
+    assert (await request(stage)).state is RequestState.REJECTED
+    again = await stage.presses("min", stage.button(card, "kb_unsolved").token)
+    assert again.text == say(text("kb_said_already", key=REQUEST), "ko")

@@ -13,6 +13,7 @@ from engine.nudges import NudgeRule, Nudges, shipped
 from engine.planning import Planner
 from engine.risk import Level
 from handlers.card import Button, Card
+from handlers.nudges import hear
 from prompts.texts import say, text
 from storage import rooms
 from storage.lifecycle import State
@@ -158,6 +159,18 @@ async def test_in_a_room_where_the_bot_gets_every_line_talk_is_talk(stage: Stage
     )
 
 
+@pytest.mark.parametrize("said", ["디스크 용량이 부족해요", "磁碟快滿了"])
+async def test_trouble_without_a_place_is_offered_a_check_not_asked_where(
+    stage: Stage, said: str
+) -> None:
+    reading = await stage.services.reader.read(said)
+    assert reading.question is not None, "somebody who says it to the bot is asked where"
+    (card,) = await stage.does("min", "words", said, open_talk=True)
+    assert "/nudges off disk_full" in card.note
+    (asked,) = await stage.does("min", "words", said)
+    assert "nudges off" not in asked.note and asked.buttons
+
+
 async def test_the_words_go_nowhere_but_to_the_inbox(stage: Stage) -> None:
     card = await offered(stage, "pay-was-01 로그 비밀얘기 쌓였어요")
     await stage.presses("min", only(card).token)
@@ -206,6 +219,9 @@ async def test_the_list_says_how_each_rule_stands(stage: Stage) -> None:
     assert card.title == say(text("nudges_title", minutes=30), "zh-TW")
     assert [rule.name in line for rule, line in zip(shipped(), lines, strict=True)] == [True, True]
     assert "2026-11-20" not in lines[0] and "2026-11-20" in lines[1]
+    assert "資料庫, 慢查詢" in lines[0], "the reader's own script comes first"
+    ours = await stage.whispered("min", "command", "/nudges")
+    assert "디비, 데이터베이스" in ours.text
 
 
 async def test_an_engineer_switches_a_rule_off_and_on(stage: Stage) -> None:
@@ -257,3 +273,9 @@ async def test_a_mistyped_line_changes_nothing(
 async def test_nothing_listed_says_where_to_list(stage: Stage) -> None:
     await stage.hears("min", "command", "/license", "upkeep_none")
     await stage.hears("min", "words", "라이선스", "upkeep_none")
+
+
+async def test_only_the_beginning_of_a_long_message_is_heard(stage: Stage) -> None:
+    """It is read on the event loop: 4,000 characters of a pasted log took half a second."""
+    assert hear(stage.services, f"{NAMED} {'결제 서버 로그 ' * 300}") is not None
+    assert hear(stage.services, f"{'보고서 ' * 200} {NAMED}") is None

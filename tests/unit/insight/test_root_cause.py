@@ -139,6 +139,13 @@ async def test_more_trouble_at_the_same_place_is_one_cause_that_counts_more(scen
     assert len(cause.evidence) == 4
 
 
+async def test_other_trouble_on_the_same_asset_is_called_that(scene: Scene) -> None:
+    await scene.incident("PAY-WAS-01", "thread pool exhausted", fingerprint="other")
+    found = await scene.ask(await scene.incident("PAY-WAS-01", "worker died"))
+    (cause,) = [one for one in found.causes if one.kind == "host"]
+    assert cause.title.key == "cause_same"
+
+
 async def test_the_same_class_at_three_places_is_shared(scene: Scene) -> None:
     for asset in ("SHOP-WAS-01", "PAY-STG-DB"):
         await scene.incident(asset, "getaddrinfo: name resolution failed")
@@ -159,6 +166,7 @@ async def test_probes_that_failed(scene: Scene) -> None:
     incident = await scene.incident("PAY-WAS-01")
     looks = [
         {"probe": "PAY-WAS-01 (tomcat)", "ok": False},
+        {"probe": "PAY-WAS-012 (tomcat)", "ok": False},
         {"probe": "PAY-DB-01 (postgresql)", "ok": False},
         {"probe": "shop", "ok": True},
         {"probe": "dark", "ok": None},
@@ -166,7 +174,11 @@ async def test_probes_that_failed(scene: Scene) -> None:
     await scene.repair(incident, AttemptMove.ACT, findings={"before": looks})
     found = await scene.ask(incident)
     assert [cause.kind for cause in found.causes] == ["probe_elsewhere", "probe_itself"]
-    assert "postgresql" in say(found.causes[0].evidence[0].text, "ko")
+    elsewhere, itself = (
+        sorted(line.text.values["probe"] for line in cause.evidence) for cause in found.causes
+    )
+    assert elsewhere == ["PAY-DB-01 (postgresql)", "PAY-WAS-012 (tomcat)"]
+    assert itself == ["PAY-WAS-01 (tomcat)"]
 
 
 async def test_what_solved_it_the_last_time(scene: Scene) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from engine.knowledge.articles import Article
 from engine.knowledge.confidence import ANSWERS, Calibration
+from engine.knowledge.refit import ARTICLE_SHIFTS
 from engine.knowledge.search import Answer, Search
 from tests.unit.knowledge.texts import LANGUAGES, read
 
@@ -101,7 +102,7 @@ def test_the_votes_of_this_place_change_how_sure_it_is_and_nothing_else() -> Non
     search = Search(articles)
     before = search.ask("How do I start a stuck batch job again?")
     assert before.best is not None
-    search.calibration = Calibration(articles={before.best.key: -3.0})
+    search.calibration = Calibration(articles={before.best.key: ARTICLE_SHIFTS[0]})
     after = search.ask("How do I start a stuck batch job again?")
     assert after.confidence < ANSWERS < before.confidence
     assert (after.found, after.logit, after.evidence) == (

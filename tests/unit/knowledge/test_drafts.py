@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from engine.knowledge import drafts as drafts_module
@@ -9,12 +11,13 @@ from engine.knowledge.drafts import Drafts
 from engine.knowledge.settings import KnowledgeSettings
 from engine.knowledge.writing import Writer
 from engine.language.classify import Suggestion
-from storage import articles
+from storage import answers, articles, people
 from storage.articles import Kind
 from storage.lifecycle import ArticleMove, ArticleState
+from storage.people import Listing, Role
 from storage.requests import Request
 from tests.conftest import FakeClock
-from tests.unit.knowledge.shelves import Shelves
+from tests.unit.knowledge.shelves import LISTINGS, Shelves
 
 WORDS = "The cable behind the door was loose; push it in until it clicks."
 
@@ -92,3 +95,61 @@ async def test_a_few_in_each_cycle_and_one_that_breaks_keeps_no_other_back(
 async def test_two_processes_draft_it_once(shelves: Shelves) -> None:
     await closed(shelves)
     assert await drafts_of(shelves).run_once() + await drafts_of(shelves).run_once() == 1
+
+
+async def test_many_short_words_keep_no_long_ones_back(
+    shelves: Shelves, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drafts_module, "_READ", 3)
+    for _ in range(4):
+        await closed(shelves, "done")
+    await closed(shelves)
+    assert await drafts_of(shelves).run_once() == 1
+    assert WORDS in (await shelves.all())[0].body
+
+
+async def test_a_draft_holds_no_secret_and_not_who_asked(shelves: Shelves) -> None:
+    async with shelves.db.write() as tx:
+        await people.sync(tx, [*LISTINGS, Listing("김민수", Role.REQUESTER, "ko")])
+        suggestion = Suggestion("INQUIRY", "LOW", (), "model", 0.9)
+        asker = await people.by_name(tx, "김민수")
+        assert asker is not None
+        made = await shelves.desk.create(
+            tx,
+            asker,
+            "VPN password=hunter22 이 안 돼요",
+            "비밀번호: Qwer1234!\n김민수입니다. 로그인이 안 됩니다.",
+            suggestion=suggestion,
+        )
+        token = "ghp_0123456789abcdefghijABCDEFGHIJ"
+        said = f"김민수 님의 토큰은 {token} 로 바꿨습니다. 포털에서 확인하세요."
+        await shelves.desk.close(tx, shelves.people["jun"], made.key, said)
+    assert await drafts_of(shelves).run_once() == 1
+    (draft,) = await shelves.all()
+    whole = "\n".join((draft.title, draft.body, *draft.questions))
+    for gone in ("hunter22", "Qwer1234", "ghp_", "김민수"):
+        assert gone not in whole, gone
+    assert "포털에서 확인하세요" in draft.body
+
+
+async def test_what_breaks_behind_a_cycle_is_told_in_the_next(
+    shelves: Shelves, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drafts_module, "_CYCLE_WAITS_S", 0.0)
+    go_on = asyncio.Event()
+
+    async def breaks(*_: object) -> list[object]:
+        await go_on.wait()
+        raise ValueError("a bug behind the cycle")
+
+    monkeypatch.setattr(answers, "resolved", breaks)
+    drafts = drafts_of(shelves)
+    assert await drafts.in_cycle() == 0
+    go_on.set()
+    assert drafts._running is not None
+    await asyncio.wait({drafts._running})
+    with pytest.raises(ValueError, match="behind the cycle"):
+        await drafts.in_cycle()
+    monkeypatch.undo()
+    assert await drafts.in_cycle() == 0, "and it begins anew"
+    await drafts.stop()

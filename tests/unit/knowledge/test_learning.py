@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from engine.knowledge import learning as learning_module
@@ -10,7 +12,7 @@ from engine.knowledge.runbook import SECTIONS
 from engine.knowledge.settings import KnowledgeSettings
 from engine.knowledge.writing import Writer
 from prompts.texts import LANGUAGES, Text, say, text
-from storage import articles, attempts, audit_read, blocks, incidents
+from storage import actions, articles, attempts, audit_read, blocks, incidents
 from storage.articles import WATCHSTANDER, Article, Kind, Words
 from storage.attempts import Attempt
 from storage.lifecycle import ArticleMove, ArticleState, AttemptMove
@@ -213,3 +215,47 @@ async def test_a_persons_draft_gets_likely_questions_once(shelves: Shelves) -> N
     async with shelves.db.write() as tx:
         await articles.edit(tx, now, Words(questions=()), "person:jun")
     assert await learning.run_once() == 0, "whoever took them away knows better"
+
+
+async def test_a_secret_in_an_alert_or_an_output_is_in_no_article_and_no_notice(
+    shelves: Shelves,
+) -> None:
+    told = "login failed: password=hunter22"
+    key = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\n-----END RSA PRIVATE KEY-----"
+    for good in (True, False):
+        symptom = "ab"[good] * 16
+        await shelves.repair(good=good, summary=told, detail=f"{told}\n{key}", symptom=symptom)
+    await learning_of(shelves).run_once()
+    made = await shelves.all()
+    assert len(made) == 2
+    said = str(await shelves.said())
+    whole = said + "".join(each.title + each.body + str(each.questions) for each in made)
+    assert "login failed" in whole and "hunter22" not in whole and "MIIEp" not in whole
+
+
+async def test_what_a_model_says_of_a_cause_is_marked_as_such(shelves: Shelves) -> None:
+    attempt = await shelves.repair(good=True)
+    async with shelves.db.read() as tx:
+        incident = await incidents.must(tx, attempt.incident_id)
+    repair = learning_module.Repair(incident, attempt, None, "")
+    body = learning_module.runbook_body(repair, "en", {"cause": "The moon."})
+    cause, prevention = (
+        body.split(f"## {each}\n")[1].split("\n\n")[0] for each in ("Cause", "Prevention")
+    )
+    assert cause.startswith("The moon.\n(Words of the local model")
+    assert "Words of the local model" not in prevention, "that is the template's own"
+
+
+async def test_a_long_section_is_never_cut_within_a_command(shelves: Shelves) -> None:
+    attempt = await shelves.repair(good=True)
+    async with shelves.db.read() as tx:
+        incident = await incidents.must(tx, attempt.incident_id)
+        action = await actions.by_id(tx, attempt.action_id or 0)
+    assert action is not None
+    argv = ["sudo", "-n", "systemctl", "restart", "--", "x" * 290]
+    step = {**action.plan["steps"][0], "argv": argv}
+    many = replace(action, plan={**action.plan, "steps": [step] * 18})
+    repair = learning_module.Repair(incident, attempt, many, "")
+    body = learning_module.runbook_body(repair, "en", {})
+    steps = body.split("## Steps\n")[1].split("\n\n")[0].splitlines()
+    assert steps[-1] == "…" and all(line.endswith("x" * 290) for line in steps[1:-1])

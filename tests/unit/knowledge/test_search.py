@@ -127,13 +127,13 @@ def measured(articles: list[Article], questions: list[Asked]) -> dict[str, float
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_our_own_questions_are_answered_as_well_as_before(language: str) -> None:
     """The floors lie a little under what is measured; docs/explanation/knowledge.md has that."""
-    for kind, count, recall in (("measure", 80, 0.7), ("held", 60, 0.4)):
+    for kind, count, recall in (("measure", 80, 0.75), ("held", 60, 0.5)):
         texts = read(kind, language)
         assert len(texts.questions) == count
         assert sum(question.key is None for question in texts.questions) == count // 2
         assert sum(question.other_words for question in texts.questions) >= count // 6
         found = measured(texts.articles, texts.questions)
-        assert found["precision"] >= 0.92
+        assert found["precision"] >= 0.94
         assert found["first"] >= 0.8
         assert found["recall"] >= recall
 

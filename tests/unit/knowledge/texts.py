@@ -13,7 +13,7 @@ from engine.knowledge.articles import Article
 
 FOLDER = Path(__file__).parent
 LANGUAGES = ("en", "ko", "zh")
-FITTED, MEASURED = ("fit", "near"), ("measure", "held")
+FITTED, MEASURED = ("fit", "near", "close"), ("measure", "held")
 """The sets that weights are fitted on, and those that are only measured."""
 
 

@@ -7,7 +7,12 @@ import socket
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509 import SubjectAlternativeName
 
+from engine.upkeep import certificates
 from engine.upkeep.certificates import Seen, look
 from engine.upkeep.listed import Certificate
 from prompts.texts import LANGUAGES, say
@@ -120,3 +125,40 @@ async def test_a_name_that_is_none() -> None:
         "upkeep_unreachable",
         "upkeep_no_such_host",
     )
+
+
+def with_names(der: str) -> bytes:
+    """A certificate whose list of names is these bytes."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    raw = x509.UnrecognizedExtension(SubjectAlternativeName.oid, bytes.fromhex(der))
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([]))
+        .issuer_name(x509.Name([]))
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(utc("2026-01-01"))
+        .not_valid_after(utc(END))
+        .add_extension(raw, False)
+    )
+    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+@pytest.mark.parametrize(
+    ("der", "key"),
+    [
+        ("3004a3023000", "upkeep_unreadable"),  # an X.400 address
+        ("3004a5023000", "upkeep_unreadable"),
+        ("30048202fffe", "upkeep_unreadable"),
+        ("67617262616765", "upkeep_unreadable"),
+        ("300a8208610a621b5b33316d", "upkeep_wrong_name"),  # "a\nb\x1b[31m"
+    ],
+)
+def test_names_that_cannot_be_read_hide_no_end(der: str, key: str) -> None:
+    seen = certificates._read(with_names(der), Certificate("shop", "127.0.0.1"))
+    assert (seen.ends_at, problem(seen)) == (END_MS, key)
+    assert seen.problem is not None and say(seen.problem, "en").isprintable()
+
+
+def test_an_ipv6_address_is_written_in_brackets() -> None:
+    assert certificates.place(Certificate("shop", "::1", 8443)) == "[::1]:8443"

@@ -9,12 +9,14 @@ import asyncio
 import json
 import socket
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from engine.upkeep import certificates
 from engine.upkeep.expiry import Upkeep, report
 from engine.upkeep.listed import Certificate, Domain, Licence, Listed
 from engine.upkeep.settings import UpkeepSettings
@@ -298,8 +300,44 @@ async def test_programs_see_the_same(db: Database) -> None:
         {"time_zone": "Asia/Gotham"},
         {"days": ()},
         {"days": (30, 0)},
+        {"probe_timeout_s": 0},
+        {"probe_timeout_s": 1e9},
+        {"unreachable_days": -1},
     ],
 )
 def test_settings_that_mean_nothing_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"write|give"):
         UpkeepSettings(**wrong)  # type: ignore[arg-type]
+
+
+async def test_one_server_that_breaks_the_look_keeps_nothing_from_being_told(
+    db: Database, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaks(*_: object) -> certificates.Seen:
+        raise KeyError("a bug met by this server alone")
+
+    monkeypatch.setattr(certificates, "look", breaks)
+    listed = replace(DOMAIN, certificates=(Certificate("odd", "::1"),))
+    upkeep = Upkeep(db, listed, UpkeepSettings(), SEOUL)
+    assert await upkeep.run_once()
+    ((_, lines),) = await told.news()
+    assert any("example.org" in line for line in lines)
+    async with db.read() as tx:
+        odd = next(one for one in await upkeep.endings(tx) if one.kind == "certificate")
+    assert odd.problem is not None and odd.problem.key == "upkeep_unreadable"
+    assert odd.what == "[::1]:443"
+
+
+async def test_where_nobody_hears_it_nothing_counts_as_told(
+    db: Database, clock: FakeClock, told: Told
+) -> None:
+    async with db.write() as tx:
+        await rooms.sync(tx, [])
+    upkeep = Upkeep(db, DOMAIN, UpkeepSettings(), SEOUL)
+    await upkeep.run_once()
+    assert await told.news() == []
+    async with db.write() as tx:
+        await rooms.sync(tx, [RoomListing("web", "", "ops", language="en")])
+    clock.forward(minutes=24 * 60)
+    await upkeep.run_once()
+    assert len(await told.news()) == 1

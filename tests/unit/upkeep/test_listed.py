@@ -67,7 +67,7 @@ def test_none_of_it_has_to_be_there(tmp_path: Path) -> None:
         ('asset = "PAY-WAS-01"', 'asset = "NONE"', "asset 'NONE' is not in this file"),
         ("expires = 2027-03-01", 'expires = "1 March"', "write the last day as"),
         ("expires = 2027-03-01", "expires = 2027", "expires = 2027;"),
-        ("expires = 2027-03-01", "", "licence 'db': expires = None"),
+        ("expires = 2027-03-01", "", "licence 'db': expires is missing; write"),
         ("seats = 4", 'seats = "4"', "seats = '4'"),
         ("seats = 4", "seat = 4", "unknown key 'seat'"),
         ('owner = "김서연"', 'owner = "a\\u202eb"', "cannot be shown"),

@@ -13,7 +13,7 @@ SMOOTHING = 0.25
 """Words of the rarest kind, so that a question of one word proves little."""
 MOST_CONCEPTS = 3
 CLEAR = 1.0
-"""From these odds on, where it has nearly three times what it lacks, more counts double."""
+"""From these odds on, where it has nearly three times what it lacks, more has a second weight."""
 
 
 @dataclass(frozen=True, slots=True)

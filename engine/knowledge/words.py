@@ -17,6 +17,7 @@ _WORD = re.compile(
     r"|(?P<han>[\u3400-\u4dbf\u4e00-\u9fff\u3040-\u30ff]+)"
 )
 _JOIN = re.compile(r"[_'’\-]")
+_SPLIT = re.compile(r"[.\-]")
 _SHORT_PART = 3
 LONGEST_WORD = 64
 """Characters of a word that are looked at; longer ones are keys or noise."""
@@ -59,12 +60,15 @@ def words(text: str) -> Iterator[Word]:
 
 
 def _latin(raw: str, at: int) -> Iterator[Word]:
-    parts = [part for part in _JOIN.split(raw) if part]
-    if "-" in raw and all(len(part) >= _SHORT_PART for part in parts):
-        for part in parts:
-            start = at + raw.index(part)
-            yield Word("latin", part, english(part[:LONGEST_WORD]), start)
+    # "cross-check", "java.lang.OutOfMemoryError": each part is asked for by itself.
+    pieces = _SPLIT.split(raw)
+    if len(pieces) > 1 and all(len(piece) >= _SHORT_PART for piece in pieces):
+        start = at
+        for piece in pieces:
+            yield Word("latin", piece, english(_JOIN.sub("", piece)[:LONGEST_WORD]), start)
+            start += len(piece) + 1
         return
+    parts = [part for part in _JOIN.split(raw) if part]
     if len(parts) == 2 and parts[1] == "s":
         parts.pop()
     joined = "".join(parts)

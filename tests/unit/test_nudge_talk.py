@@ -159,6 +159,7 @@ TROUBLE = {
     "停車場系統一直逾時": "db_delay",
     "出貨系統變慢了": "db_delay",
     "行程太多，磁碟快滿了": "disk_full",
+    "the disk is almost full on loan-was-01": "disk_full",
     "會議室預約系統的日誌塞滿磁碟": "disk_full",
     "금융감독원 보고 쿼리가 느려요": "db_delay",
     "택배 조회 화면이 느려요": "db_delay",

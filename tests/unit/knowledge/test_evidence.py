@@ -80,7 +80,7 @@ def test_neighbours_in_one_sentence_count_and_those_in_two_do_not() -> None:
     assert proof("退款標籤", Article("a", "", "列印退款標籤。"))["pairs"] == 1
 
 
-def test_more_counts_double_where_little_is_lacking() -> None:
+def test_what_it_has_counts_further_where_little_is_lacking() -> None:
     all_of_it = proof("tablet into the tank rinse twice", COFFEE, RENEW)
     assert all_of_it["clear"] == pytest.approx(all_of_it["odds"] - 1)
     half = proof("tablet zeppelin", COFFEE, RENEW)

@@ -143,17 +143,22 @@ class App:
         for stands in IncidentState:
             INCIDENTS.labels(stands.value).set(happened.get(stands, 0))
         for link in self._states():
-            LINK_UP.labels(link.name).set(link.ok)
+            LINK_UP.labels(say(link.name, "en")).set(link.ok)
 
     def _chain(self) -> Sequence[Link]:
         """Who reads words, in the order they are asked. Models are a help, not a need."""
         chain = [
-            Link(f"words: {name}", ok, f"{detail}; messages read: {count}", needed=False)
+            Link(
+                text("link_words", step=text(f"link_step_{name}")),
+                ok,
+                text("link_words_read", detail=detail, count=count),
+                needed=False,
+            )
             for name, ok, detail, count in self.reader.steps()
         ]
         near = self.knowledge.nearness
         if near is not None:
-            chain.append(Link("knowledge: embeddings", near.ok, near.detail, needed=False))
+            chain.append(Link(text("link_embeddings"), near.ok, near.condition, needed=False))
         return chain
 
 

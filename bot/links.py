@@ -9,10 +9,13 @@ from collections.abc import Mapping, Sequence
 from bot.platforms.port import Health, Keep, Platform, SendRefused, SendRetry
 from handlers.inbound import Event
 from handlers.services import Link
+from prompts.texts import say, text
 
 log = logging.getLogger(__name__)
 
 _LONGEST_WAIT_S = 60.0
+_NAMES = {"web": text("link_web"), "messenger": text("link_messenger")}
+"""In words; the others are names of products."""
 
 
 class Links:
@@ -20,7 +23,7 @@ class Links:
 
     def __init__(self, platforms: Sequence[Platform]) -> None:
         self._platforms: Mapping[str, Platform] = {p.name: p for p in platforms}
-        self._trouble: dict[str, str] = {name: "connecting" for name in self._platforms}
+        self._trouble = {name: text("link_connecting") for name in self._platforms}
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, keep: Keep) -> None:
@@ -51,7 +54,7 @@ class Links:
         if name not in self._platforms:
             raise SendRefused(f"no platform {name!r} is configured")
         if name in self._trouble:
-            raise SendRetry(f"{name}: {self._trouble[name]}", delay=5.0)
+            raise SendRetry(f"{name}: {say(self._trouble[name], 'en')}", delay=5.0)
         return self._platforms[name]
 
     def translate(self, source: str, raw: Mapping[str, object]) -> Event | None:
@@ -64,7 +67,7 @@ class Links:
         for name, platform in self._platforms.items():
             trouble = self._trouble.get(name)
             health = Health(False, trouble) if trouble is not None else platform.health()
-            found.append(Link(name, health.ok, health.detail))
+            found.append(Link(_NAMES.get(name, name), health.ok, health.detail))
         return found
 
     async def _connect(self, platform: Platform, keep: Keep) -> None:
@@ -73,11 +76,12 @@ class Links:
             try:
                 await platform.start(keep)
             except SendRefused as refused:
-                self._trouble[platform.name] = str(refused)
+                self._trouble[platform.name] = text("link_trouble", why=str(refused))
                 log.error("%s: %s", platform.name, refused)
                 return
             except Exception as error:  # noqa: BLE001 – the boundary: a room that is down is tried again
-                self._trouble[platform.name] = f"not connected: {error}"
+                why = text("link_not_connected_why", why=str(error))
+                self._trouble[platform.name] = why
                 log.warning("%s: not connected, next try in %.0f s: %s", platform.name, wait, error)
                 await asyncio.sleep(wait)
                 wait = min(_LONGEST_WAIT_S, wait * 2)

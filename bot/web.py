@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from bot.platforms.slack.platform import SlackPlatform
 from bot.platforms.telegram.platform import TelegramPlatform
 from handlers.services import Link
+from prompts.texts import say
 
 #: Bytes of a webhook body that are read at all.
 BODY_LIMIT = 1_000_000
@@ -55,7 +56,8 @@ def _health(ready: Ready, measure: Measure) -> APIRouter:
         links = await ready()
         ok = all(link.ok for link in links if link.needed)
         checks: dict[str, Any] = {
-            link.name: {"ok": link.ok, "detail": link.detail} for link in links
+            say(link.name, "en"): {"ok": link.ok, "detail": say(link.detail, "en")}
+            for link in links
         }
         body = {"status": "ready" if ok else "not ready", "checks": checks}
         return JSONResponse(body, 200 if ok else 503)

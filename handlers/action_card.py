@@ -42,6 +42,13 @@ _BUTTONS: Mapping[State, tuple[tuple[str, str, bool], ...]] = {
 
 _POLICY = "plan_reason_policy"
 """The version of the table: /why tells it, a card need not."""
+_FIRST = {"plan_reason_listed": "plan_card_listed", "plan_reason_unlisted": "plan_card_unlisted"}
+_RAISING = {
+    "plan_reason_environment": "plan_card_environment",
+    "plan_reason_count": "plan_card_count",
+    "plan_reason_hint": "plan_card_hint",
+}
+"""Why a level is what it is, and why it was raised: as the plan keeps it, and for a card."""
 
 _SHOWN_TARGETS = 12
 _SHOWN_PLAN_LINES = 15
@@ -103,12 +110,9 @@ def _fields(shown: ActionView, speak: Callable[[Text | str], str]) -> tuple[Fiel
     targets = ", ".join(action.targets[:_SHOWN_TARGETS])
     if len(action.targets) > _SHOWN_TARGETS:
         targets += f" … ({len(action.targets)})"
-    reasons = " · ".join(
-        speak(Text.from_json(reason)) for reason in action.reasons if reason["key"] != _POLICY
-    )
     rows: list[tuple[str, str]] = [
         ("field_targets", targets),
-        ("field_risk", f"{action.risk} – {reasons}"),
+        ("field_risk", " – ".join([action.risk, *_because(action, speak)])),
         ("field_requester", shown.requester),
         ("field_state", speak(text(f"state_{action.state.value}"))),
     ]
@@ -117,6 +121,25 @@ def _fields(shown: ActionView, speak: Callable[[Text | str], str]) -> tuple[Fiel
         words = f"{shown.decider}: {action.comment}" if action.comment else shown.decider
         rows.append((decided, words))
     return tuple(Field(speak(text(label)), value) for label, value in rows if value)
+
+
+def _because(action: Action, speak: Callable[[Text | str], str]) -> list[str]:
+    """Why the action has its level, in one line; empty where nothing is kept."""
+    kept = [Text.from_json(reason) for reason in action.reasons if reason["key"] != _POLICY]
+    raising = [reason for reason in kept if reason.key in _RAISING]
+    found: list[Text] = []
+    for reason in kept:
+        if reason.key in _FIRST:
+            name = action_name(reason.values["action"])
+            own = reason.values["level"] == action.risk
+            values = {**reason.values, "action": name, "own": own}
+            found.append(Text(_FIRST[reason.key], values))
+        elif reason.key not in _RAISING:
+            found.append(reason)
+    if raising:
+        causes = [Text(_RAISING[reason.key], reason.values) for reason in raising]
+        found.append(text("plan_card_raised", causes=causes))
+    return [" · ".join(map(speak, found))] if found else []
 
 
 def _code(action: Action) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,10 @@ _REVIEW = (
 _VOTES = (("kb_solved", "good", False), ("kb_unsolved", "plain", False))
 _SHOWN_BODY = 2_500
 _SHOWN_QUESTION = 300
+
+#: ``##`` and deeper. A single # stays: in a runbook it is a shell's comment or root's prompt.
+_HEADING = re.compile(r"#{2,6}[ \t]+(.*?)[ \t]*#*[ \t]*")
+_FENCE = re.compile(r"[ ]{0,3}(```|~~~)")
 
 
 @dataclass(frozen=True)
@@ -84,11 +89,32 @@ def article_reply(shown: ArticleView) -> Reply:
     warning = article.kind is Kind.ANTI_PATTERN and article.state is ArticleState.PUBLISHED
     return Reply(
         title=f"{article.key} {article.title}",
-        text=_cut(article.body, _SHOWN_BODY),
+        text=_cut(shown_words(article.body), _SHOWN_BODY),
         tone=Tone.WARNING if warning else _TONES[article.state],
         fields=_fields(shown),
         note=text("kb_card_note", key=article.key, version=article.version),
     )
+
+
+def shown_words(raw: str) -> str:
+    """An article's words for a room without Markdown: headings and quoted lines get a plain mark.
+
+    Words of a host that stand quoted keep a mark of their own, so that none looks like a heading.
+    """
+    lines, inside = [], ""
+    for line in raw.split("\n"):
+        fence = _FENCE.match(line)
+        if fence and inside in ("", fence[1]):
+            inside = "" if inside else fence[1]
+        lines.append(line if inside or fence else _shown_line(line))
+    return "\n".join(lines)
+
+
+def _shown_line(line: str) -> str:
+    heading = _HEADING.fullmatch(line)
+    if heading and heading[1]:
+        return f"■ {heading[1]}"
+    return f"│ {line[2:]}" if line.startswith("> ") else line
 
 
 def article_line(article: Article) -> Text:
@@ -131,7 +157,7 @@ def answer_card(shown: AnswerView, language: str, tokens: Mapping[str, str]) -> 
     note = {None: "kb_answer_note", True: "kb_answer_solved", False: "kb_answer_unsolved"}
     reply = Reply(
         title=f"{shown.request} {_cut(shown.title, _SHOWN_QUESTION)}",
-        text=text("kb_quote", passage=answer.passage, key=answer.article),
+        text=text("kb_quote", passage=shown_words(answer.passage), key=answer.article),
         tone=tone,
         fields=(
             (text("kb_field_article"), f"{answer.article} {answer.title}"),

@@ -17,6 +17,7 @@ from engine.nudges import Nudges
 from engine.requests.desk import Desk
 from engine.upkeep.expiry import Upkeep
 from handlers.explaining import Explaining
+from prompts.texts import Text
 from storage.database import Database
 
 
@@ -24,9 +25,9 @@ from storage.database import Database
 class Link:
     """One thing that may be alive or not: the database, a room platform, the model."""
 
-    name: str
+    name: Text | str
     ok: bool
-    detail: str
+    detail: Text | str
     needed: bool = True
     """Without it the bot is not ready; the model is a help, not a need."""
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from handlers.card import Card
 from handlers.inbound import Event, RoomAddress
+from prompts.texts import Text
 
 Keep = Callable[[str, str, Mapping[str, Any], str], Awaitable[bool]]
 """``await keep(source, delivery_id, raw_body, lane)``: commits the inbox row, *then* returns.
@@ -58,10 +59,10 @@ class Draft:
 
 @dataclass(frozen=True)
 class Health:
-    """Is the link alive? ``detail`` is a short English phrase for operators."""
+    """Is the link alive? ``detail`` is a short phrase for operators."""
 
     ok: bool
-    detail: str
+    detail: Text | str
 
 
 class Platform(Protocol):

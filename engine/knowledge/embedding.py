@@ -12,6 +12,7 @@ import numpy as np
 from engine.knowledge.vectors import Vector
 from engine.language.model import LOAD_LIMIT_S, LocalModel, ModelSettings
 from engine.language.turns import Task
+from prompts.texts import Text, say, text
 
 _log = logging.getLogger(__name__)
 
@@ -55,9 +56,14 @@ class Embedding:
         return self._model.ok and self._model.pid == self._believed
 
     @property
-    def detail(self) -> str:
+    def condition(self) -> Text:
         """How it is, for operators."""
-        return self._fault or self._model.detail
+        return text("link_trouble", why=self._fault) if self._fault else self._model.condition
+
+    @property
+    def detail(self) -> str:
+        """``condition`` in English, for logs and the command line."""
+        return say(self.condition, "en")
 
     @property
     def pid(self) -> int | None:

@@ -21,6 +21,7 @@ from engine.knowledge.passages import sentences
 from engine.knowledge.question import LONGEST
 from engine.knowledge.settings import KnowledgeSettings
 from engine.language.model import LONGEST_WAIT_S, ModelSettings
+from prompts.texts import Text, say, text
 
 if TYPE_CHECKING:
     from engine.knowledge.embedding import Embedding
@@ -81,17 +82,26 @@ class Nearness:
         return self._embedding is not None and self._embedding.ok and not self._resting
 
     @property
-    def detail(self) -> str:
+    def condition(self) -> Text:
         """How it is, for operators."""
         if self._embedding is None:
-            return _NOT_INSTALLED
+            return text("link_trouble", why=_NOT_INSTALLED)
         if not self._embedding.ok:
-            return self._embedding.detail
+            return self._embedding.condition
         if self._resting:
-            return f"no answer within {self.settings.embed_s:g} s; words alone for a while"
-        made = len(self._made) - len(self._left)
-        left = f", {len(self._left)} by words alone (see the log)" if self._left else ""
-        return f"{self._embedding.detail}; {made} of {self._standing} articles{left}"
+            return text("link_embeddings_resting", seconds=f"{self.settings.embed_s:g}")
+        return text(
+            "link_embeddings_up",
+            detail=self._embedding.condition,
+            made=len(self._made) - len(self._left),
+            count=self._standing,
+            left=len(self._left),
+        )
+
+    @property
+    def detail(self) -> str:
+        """``condition`` in English, for logs and the command line."""
+        return say(self.condition, "en")
 
     @property
     def whole(self) -> bool:
@@ -206,8 +216,8 @@ class Nearness:
             self._left.add(article.key)
             return True
         made = []
-        for text in texts:
-            vector = await self._embedding.vector(text)
+        for each in texts:
+            vector = await self._embedding.vector(each)
             if vector is not None:
                 made.append(vector)
             elif not self._embedding.ok:

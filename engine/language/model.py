@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from engine.language.shipped import SHIPPED, shipped_sum
 from engine.language.turns import Task, reading
+from prompts.texts import Text, say, text
 
 _log = logging.getLogger(__name__)
 _ROOT = Path(__file__).resolve().parents[2]
@@ -96,7 +97,7 @@ class LocalModel:
         self._ready = False
         self.told: Mapping[str, Any] = {}
         """What the loaded model says of itself: its ``kind``, and its calibration if it has one."""
-        self._detail = "not started" if settings.file else "no model file configured"
+        self._condition = text("link_not_started" if settings.file else "link_model_none")
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._asked = 0
@@ -110,8 +111,14 @@ class LocalModel:
         return self._ready or self.settings.file is None
 
     @property
+    def condition(self) -> Text:
+        """How it is, for operators."""
+        return self._condition
+
+    @property
     def detail(self) -> str:
-        return self._detail
+        """``condition`` in English, for logs and the command line."""
+        return say(self._condition, "en")
 
     @property
     def stays_local(self) -> bool:
@@ -130,7 +137,9 @@ class LocalModel:
         self._attempted.clear()  # it may have been stopped before
         self._supervisor = asyncio.create_task(self._supervise(), name="model supervisor")
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._attempted.wait(), wait_s)
+            # Not wait_for: on Python 3.11 it can lose a stop that comes with the answer.
+            async with asyncio.timeout(wait_s):
+                await self._attempted.wait()
 
     async def stop(self) -> None:
         """Stop the child and its supervisor."""
@@ -140,7 +149,7 @@ class LocalModel:
                 await self._supervisor
             self._supervisor = None
         await self._end()
-        self._detail = "stopped"
+        self._condition = text("link_stopped")
 
     async def complete(self, said: str) -> str | None:
         """The model's raw text for a message; None when it has none in time."""
@@ -165,10 +174,10 @@ class LocalModel:
             reply = await self._receive(process)
         except asyncio.CancelledError:
             # The deadline passed, or the caller left. A late answer must not meet the next one.
-            self._fail(process, f"no answer within {self.settings.deadline_s:g} s; restarting")
+            self._fail(process, text("link_no_answer", seconds=f"{self.settings.deadline_s:g}"))
             raise
         except (_Unusable, OSError) as error:
-            self._fail(process, f"{error}; restarting")
+            self._fail(process, text("link_trouble", why=str(error)))
             return None
         if reply.get("id") != self._asked or not isinstance(reply.get("answer"), str):
             _log.warning(
@@ -178,8 +187,8 @@ class LocalModel:
         self._answered += 1
         return str(reply["answer"])
 
-    def _fail(self, process: asyncio.subprocess.Process, why: str) -> None:
-        self._ready, self._detail = False, why
+    def _fail(self, process: asyncio.subprocess.Process, why: Text) -> None:
+        self._ready, self._condition = False, text("link_model_restarting", why=why)
         with contextlib.suppress(ProcessLookupError):
             process.kill()
 
@@ -192,12 +201,12 @@ class LocalModel:
                 await self._launch()
                 await self._watch()
             except (_Unusable, OSError, TimeoutError) as error:
-                self._detail = str(error) or f"not loaded within {LOAD_LIMIT_S:g} s"
+                self._condition = _why_not(error)
             finally:
                 self._ready = False
                 await self._end()
                 self._attempted.set()
-            _log.warning("model: %s (next try in %.1f s)", self._detail, wait)
+            _log.warning("model: %s (next try in %.1f s)", self.detail, wait)
             if self._answered > answered:
                 wait = FIRST_WAIT_S  # it worked for a while
             await asyncio.sleep(wait)
@@ -236,7 +245,7 @@ class LocalModel:
         if "failed" in reply:
             raise _Unusable(f"{path}: {reply['failed']}")
         self.told = reply.get("told", {})
-        self._ready, self._detail = True, f"{path.name} loaded"
+        self._ready, self._condition = True, text("link_model_loaded", file=path.name)
         self._attempted.set()
 
     async def _watch(self) -> None:
@@ -244,7 +253,8 @@ class LocalModel:
         assert self._process is not None
         code = await self._process.wait()
         if self._ready:
-            self._detail = f"the model's process ended ({_ending(code)}); restarting"
+            ended = text("link_model_ended", how=_ending(code))
+            self._condition = text("link_model_restarting", why=ended)
 
     async def _end(self) -> None:
         process, self._process, self._ready = self._process, None, False
@@ -287,6 +297,13 @@ def _check_url(url: str) -> None:
 
 def _ending(code: int | None) -> str:
     return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+
+
+def _why_not(error: Exception) -> Text:
+    """Why it could not be started, for operators."""
+    if str(error):
+        return text("link_trouble", why=str(error))
+    return text("link_model_slow", seconds=f"{LOAD_LIMIT_S:g}")
 
 
 def _environment() -> dict[str, str]:

@@ -22,6 +22,7 @@ from engine.language.rules import Understood, read_as, understand
 from engine.language.server import ModelServer
 from engine.language.ticket import beginning, fused, ticket_request
 from engine.language.verdict import Named, judge, request_for, verdict
+from prompts.texts import Text, text
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ class ChainStep(NamedTuple):
 
     name: str
     ok: bool
-    detail: str
+    detail: Text | str
     answered: int
     """Messages that it read since the start."""
 
@@ -134,12 +135,12 @@ class Reader:
 
     def steps(self) -> tuple[ChainStep, ...]:
         """The chain, in the order it is asked."""
-        count = self._answered
+        count, names = self._answered, len(self._index.entries)
         return (
-            ChainStep("model", self.model.ok, self.model.detail, count["model"]),
-            ChainStep("server", self.server.ok, self.server.detail, count["server"]),
-            ChainStep("rules", True, f"ready, {len(self._index.entries)} names", count["rules"]),
-            ChainStep("unread", True, "the person is told what to write instead", count["unread"]),
+            ChainStep("model", self.model.ok, self.model.condition, count["model"]),
+            ChainStep("server", self.server.ok, self.server.condition, count["server"]),
+            ChainStep("rules", True, text("link_rules_ready", count=names), count["rules"]),
+            ChainStep("unread", True, text("link_unread"), count["unread"]),
         )
 
 

@@ -13,6 +13,7 @@ import httpx
 from engine.language.local_address import LocalTransport, NotLocal, Resolve, resolve
 from engine.language.model import ModelSettings
 from engine.language.turns import Task, reading
+from prompts.texts import Text, say, text
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class ModelServer:
         self._look_up = look_up
         self._client: httpx.AsyncClient | None = None
         self._up = False
-        self._detail = "not started" if settings.url else "no server configured"
+        self._condition = text("link_not_started" if settings.url else "link_server_none")
         self._model = settings.url_model
         self._form = 0
         self._waiting = 0
@@ -71,8 +72,14 @@ class ModelServer:
         return self._up or not self.settings.url
 
     @property
+    def condition(self) -> Text:
+        """How it is, for operators."""
+        return self._condition
+
+    @property
     def detail(self) -> str:
-        return self._detail
+        """``condition`` in English, for logs and the command line."""
+        return say(self._condition, "en")
 
     @property
     def stays_local(self) -> bool:
@@ -98,7 +105,9 @@ class ModelServer:
         )
         self._keeper = asyncio.create_task(self._keep(), name="model server")
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._looked.wait(), START_WAIT_S)
+            # Not wait_for: on Python 3.11 it can lose a stop that comes with the answer.
+            async with asyncio.timeout(START_WAIT_S):
+                await self._looked.wait()
 
     async def stop(self) -> None:
         """Stop looking and close the connections."""
@@ -110,7 +119,7 @@ class ModelServer:
         if self._client is not None:
             await self._client.aclose()
             self._client = None
-        self._up, self._detail = False, "stopped"
+        self._up, self._condition = False, text("link_stopped")
 
     async def complete(self, said: str) -> str | None:
         """The model's raw text for a message; None when it has none in time."""
@@ -121,10 +130,10 @@ class ModelServer:
             async with asyncio.timeout(self.settings.deadline_s):
                 answer = await self._ask(said)
         except TimeoutError:
-            self._fail(f"no answer within {self.settings.deadline_s:g} s")
+            self._fail(text("link_no_answer", seconds=f"{self.settings.deadline_s:g}"))
             return None
         except _Down as error:
-            self._fail(str(error))
+            self._fail(text("link_trouble", why=str(error)))
             return None
         finally:
             self._waiting -= 1
@@ -180,9 +189,9 @@ class ModelServer:
             headers["Authorization"] = f"Bearer {self.settings.api_key}"
         return headers
 
-    def _fail(self, why: str) -> None:
+    def _fail(self, why: Text) -> None:
         if self._up:
-            self._up, self._detail = False, why
+            self._up, self._condition = False, why
             self._failed.set()
 
     async def _keep(self) -> None:
@@ -201,8 +210,8 @@ class ModelServer:
                     await self._look()
             if self._answered > answered:
                 wait = FIRST_WAIT_S  # it worked for a while
-            self._detail = f"{self._detail}; next try in {wait:g} s"
-            _log.warning("model server: %s", self._detail)
+            self._condition = text("link_server_retry", why=self._condition, seconds=f"{wait:g}")
+            _log.warning("model server: %s", self.detail)
             await asyncio.sleep(wait)
             wait = min(wait * 2, LONGEST_WAIT_S)
 
@@ -212,14 +221,17 @@ class ModelServer:
             async with asyncio.timeout(START_WAIT_S):
                 names = _names(await self._exchange("GET", "models"))
         except TimeoutError:
-            self._up, self._detail = False, f"no answer within {START_WAIT_S:g} s"
+            self._up = False
+            self._condition = text("link_no_answer", seconds=f"{START_WAIT_S:g}")
         except _Down as error:
-            self._up, self._detail = False, str(error)
+            self._up, self._condition = False, text("link_trouble", why=str(error))
         else:
             self._model = self.settings.url_model or next(iter(names), "")
-            where = "" if self.stays_local else "; not bound to local addresses"
             self._failed.clear()
-            self._up, self._detail = True, f"{self._model or 'a model'} answers{where}"
+            self._up = True
+            self._condition = text(
+                "link_server_up", model=self._model, anywhere=not self.stays_local
+            )
 
 
 def _forms(task: Task) -> tuple[dict[str, Any], ...]:

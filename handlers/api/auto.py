@@ -73,10 +73,10 @@ def auto_routes(services: Services) -> APIRouter:
 
 def _cycle_routes(router: APIRouter, services: Services) -> None:
     @router.get("/status")
-    async def get_status(_person: Caller) -> dict[str, Any]:
+    async def get_status(person: Caller) -> dict[str, Any]:
         """What waits, what is frozen, whether all parts are alive, and the last cycle."""
         async with services.db.read() as tx:
-            return await _status(tx, services)
+            return await _status(tx, services, person.language)
 
     @router.post("/run")
     async def run_cycle(person: Caller) -> dict[str, Any]:
@@ -157,7 +157,7 @@ async def _decide(
         return await _shown(tx, action, person.language)
 
 
-async def _status(tx: Transaction, services: Services) -> dict[str, Any]:
+async def _status(tx: Transaction, services: Services, language: str) -> dict[str, Any]:
     counts = await actions.counts(tx)
     freeze = await freezes.current(tx)
     cycle = services.cycle
@@ -169,7 +169,9 @@ async def _status(tx: Transaction, services: Services) -> dict[str, Any]:
         "frozen": freeze
         and {"by": freeze.begun_by, "at": freeze.begun_at, "reason": freeze.reason},
         "links": [
-            {"name": link.name, "ok": link.ok, "detail": link.detail} for link in services.links()
+            # The name is for programs to look up, so it is the same for everybody.
+            {"name": say(link.name, "en"), "ok": link.ok, "detail": say(link.detail, language)}
+            for link in services.links()
         ],
         "cycle": {
             "running": cycle.running,

@@ -9,7 +9,7 @@ from engine.errors import GiveUp, Why
 from engine.knowledge import shelf
 from engine.knowledge.library import Asked
 from engine.requests.words import quoted
-from handlers.article_card import article_line, article_reply, view
+from handlers.article_card import article_line, article_reply, shown_words, view
 from handlers.commands.arguments import head, none_left, title_and_body
 from handlers.commands.call import Call, Command
 from handlers.replies import Reply
@@ -149,7 +149,7 @@ def _only_key(rest: str, usage: str) -> str:
 
 
 def _short(passage: str) -> str:
-    line = " ".join(passage.split())
+    line = " ".join(shown_words(passage).split())
     return line if len(line) <= _PASSAGE else line[: _PASSAGE - 1] + "…"
 
 

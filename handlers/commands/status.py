@@ -22,7 +22,7 @@ async def run(call: Call) -> None:
     if freeze is not None:
         lines.append(text("frozen", name=freeze.begun_by, at=freeze.begun_at, reason=freeze.reason))
     for link in call.services.links():
-        lines.append(f"{'🟢' if link.ok else '🔴'} {link.name}: {link.detail}")
+        lines.append(text("status_link", ok=link.ok, name=link.name, detail=link.detail))
     lines += await breaker_lines(call.tx)
     lines += await _failing_checks(call.tx)
     lost = await outbox.undelivered(call.tx)

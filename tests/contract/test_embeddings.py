@@ -21,6 +21,7 @@ from engine.knowledge.nearness import Nearness, texts_of
 from engine.knowledge.search import Search
 from engine.knowledge.settings import KnowledgeSettings
 from engine.language.model import ModelSettings
+from prompts.texts import say
 from storage import articles
 from storage.articles import WATCHSTANDER, Kind
 from storage.lifecycle import ArticleMove
@@ -321,7 +322,7 @@ async def test_the_running_bot_uses_it_and_shows_how_it_is(tmp_path: Path) -> No
         ready = await stage.http.get("/readyz")
         check = ready.json()["checks"]["knowledge: embeddings"]
         assert check["detail"].endswith("loaded; 2 of 2 articles")
-        links = {link.name: link for link in stage.app.services.links()}
+        links = {say(link.name, "en"): link for link in stage.app.services.links()}
         assert links["knowledge: embeddings"].ok and not links["knowledge: embeddings"].needed
         path.write_text("no model any more")
         killed(nearness)

@@ -9,6 +9,7 @@ from pathlib import Path
 from engine.inventory import Inventory
 from engine.language.model import SEND_ELSEWHERE, ModelSettings
 from engine.language.reader import Reader
+from prompts.texts import say
 from tests.attacks.doors import Doors
 from tests.attacks.stage import Stage
 from tests.contract.http_double import answers, says, speaking
@@ -81,7 +82,7 @@ async def test_a_model_file_that_is_missing_leaves_the_server(
 
 async def test_without_any_model_the_chain_is_whole(inventory: Inventory) -> None:
     async with reading(inventory, ModelSettings(shipped=False)) as reader:
-        assert [(step.name, step.ok, step.detail) for step in reader.steps()] == [
+        assert [(step.name, step.ok, say(step.detail, "en")) for step in reader.steps()] == [
             ("model", True, "no model file configured"),
             ("server", True, "no server configured"),
             ("rules", True, "ready, 8 names"),
@@ -123,6 +124,10 @@ async def test_the_running_bot_shows_each_step(tmp_path: Path) -> None:
             assert list(shown) == [f"words: {n}" for n in ("model", "server", "rules", "unread")]
             assert shown["words: unread"]["detail"].endswith("; messages read: 1")
             assert (await stage.http.get("/readyz")).status_code == 200
-            states = {link.name: link.detail for link in stage.app.services.links()}
-            assert set(shown) <= set(states)
+            names = {say(link.name, "en") for link in stage.app.services.links()}
+            assert set(shown) <= names
+            told = [say(link.detail, "ko") for link in stage.app.services.links()]
+            assert "대신 어떻게 쓰면 되는지 안내합니다, 읽은 메시지 1건" in told
+            assert "설정된 모델 파일 없음, 읽은 메시지 0건" in told
+            assert any("다시 시도" in line for line in told), "the server's state, in their words"
             assert await stage.all_actions() == []

@@ -20,6 +20,7 @@ import pytest
 from engine.inventory import Inventory, load_inventory
 from engine.language.model import ModelSettings
 from engine.language.reader import Reader
+from prompts.texts import say
 from tests.contract.tiny_model import write_model
 
 _INVENTORY = """
@@ -87,7 +88,7 @@ async def until(true: Callable[[], bool], seconds: float = 20) -> None:
 
 def model_step(reader: Reader) -> tuple[bool, str]:
     step = next(step for step in reader.steps() if step.name == "model")
-    return step.ok, step.detail
+    return step.ok, say(step.detail, "en")
 
 
 async def test_the_model_answers(inventory: Inventory, tmp_path: Path) -> None:

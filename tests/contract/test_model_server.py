@@ -19,6 +19,7 @@ from engine.language.model import ModelSettings
 from engine.language.reader import Reader
 from engine.language.server import LARGEST_ANSWER, ModelServer
 from engine.language.turns import opening
+from prompts.texts import say
 from tests.contract.http_double import Behave, Request, Speaker, answers, reply, says, speaking
 from tests.contract.test_model_child import inventory, parse_json, reading, until
 from tests.contract.tiny_model import write_model
@@ -67,7 +68,7 @@ def _await(url: str, server: subprocess.Popen[bytes]) -> None:
 
 def step(reader: Reader) -> tuple[bool, str, int]:
     found = next(step for step in reader.steps() if step.name == "server")
-    return found.ok, found.detail, found.answered
+    return found.ok, say(found.detail, "en"), found.answered
 
 
 async def test_a_real_server_answers_through_the_reader(

@@ -111,6 +111,7 @@ async def test_who_asked_hears_it_marked_as_a_models_words(
                 await asyncio.sleep(0.01)
     finally:
         serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)  # before the database closes
     assert found[0]["text"] == "A restart came shortly before."
     assert found[0]["note"] == text("cause_worded").to_json()
     assert found[0]["user"] == "jun"

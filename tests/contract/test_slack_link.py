@@ -25,6 +25,7 @@ from bot.platforms.slack.manifest import (
 from bot.platforms.slack.platform import SlackPlatform
 from bot.platforms.slack.settings import SlackSettings
 from handlers.card import Card
+from prompts.texts import say
 from storage.database import Database
 from tests.doubles.slack import SlackDouble
 from tests.doubles.slack_rig import ROOM, Kept, Rig, draft, rig, settings
@@ -48,7 +49,7 @@ async def answers(one: Rig) -> None:
 async def test_connected_and_well(db: Database) -> None:
     for mode in ("socket", "http"):
         async with rig(db, mode) as one:
-            assert one.platform.health().ok, one.platform.health().detail
+            assert one.platform.health().ok, say(one.platform.health().detail, "en")
             assert one.slack.connections == (1 if mode == "socket" else 0)
             await answers(one)
         assert not one.platform.health().ok
@@ -131,7 +132,7 @@ async def test_slack_out_of_reach_at_the_start(db: Database) -> None:
     await platform.start(one.keep)
     try:
         assert not platform.health().ok
-        assert "connect" in platform.health().detail
+        assert "connect" in say(platform.health().detail, "en")
         await slack.start()
         await platform.look()
         assert platform.health().ok
@@ -167,7 +168,7 @@ async def test_a_revoked_token_shows_and_goes(db: Database) -> None:
         with pytest.raises(SendRefused):
             await one.platform.post(ROOM, draft(Card(text="x")))
         assert not one.platform.health().ok
-        assert "token_revoked" in one.platform.health().detail
+        assert "token_revoked" in say(one.platform.health().detail, "en")
         one.slack.dead_error = ""
         await one.platform.look()
         assert one.platform.health().ok

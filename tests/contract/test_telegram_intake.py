@@ -13,6 +13,7 @@ import pytest
 from bot.platforms.port import SendRefused
 from bot.platforms.telegram.platform import TelegramPlatform
 from bot.platforms.telegram.settings import TelegramSettings
+from prompts.texts import say
 from storage.database import Database
 from tests.doubles.telegram import Dropped, Fail, LostReply, Refuse, TelegramDouble, TooMany
 from tests.doubles.telegram_rig import (
@@ -133,7 +134,7 @@ async def test_nothing_is_confirmed_while_the_store_is_away(
     try:
         tg.user(111).says(OPS, "hello")
         await tg.until(lambda: naps.asked == [1.0])
-        assert "could not be kept (OSError: disk full)" in platform.health().detail
+        assert "could not be kept (OSError: disk full)" in say(platform.health().detail, "en")
         naps.end()
         await tg.until(lambda: naps.asked == [1.0, 2.0])
         assert len(tg.updates.pending) == 1
@@ -172,7 +173,7 @@ async def test_the_batch_of_a_lost_reply_comes_again_once(
     async with running(tg, db, naps=naps) as platform:
         for failures in (1, 2, 3):
             await tg.until(lambda f=failures: len(naps.asked) == f)
-            assert "cannot reach Telegram" in platform.health().detail
+            assert "cannot reach Telegram" in say(platform.health().detail, "en")
             assert not platform.health().ok
             naps.end()
         await tg.until(lambda: not tg.updates.pending)
@@ -248,7 +249,9 @@ async def test_a_second_poller_is_told_and_we_slow_down(tg: TelegramDouble, db: 
         async with aiohttp.ClientSession() as other:
             await other.post(f"{tg.api_url}{tg.token}/getUpdates", data={"timeout": 0})
         await tg.until(lambda: naps.asked)
-        assert "another program receives with this bot's token" in platform.health().detail
+        assert "another program receives with this bot's token" in say(
+            platform.health().detail, "en"
+        )
         naps.end()
         await tg.until(lambda: platform.health().ok or tg.updates.polls[2:])
 
@@ -303,7 +306,7 @@ async def test_the_token_reaches_no_log(db: Database, caplog: pytest.LogCaptureF
             place["platform"] = platform
             for _ in range(2):
                 await tg.until(lambda: naps.asked)
-                assert "CANARY" not in platform.health().detail
+                assert "CANARY" not in say(platform.health().detail, "en")
                 naps.asked.clear()
                 naps.end()
             await tg.until(lambda: tg.updates.webhook["url"])
@@ -329,7 +332,7 @@ async def test_a_menu_that_is_not_taken_stops_nothing(tg: TelegramDouble, db: Da
     async with running(tg, db) as platform:
         await tg.until(lambda: tg.updates.polls)
         assert platform.health().ok
-        assert "commands not registered" in platform.health().detail
+        assert "commands not registered" in say(platform.health().detail, "en")
 
 
 @pytest.mark.parametrize("name", ["Approve", "a-b", "", "x" * 33, "승인"])
@@ -340,7 +343,7 @@ def test_a_menu_telegram_would_refuse_is_refused_at_once(name: str) -> None:
 
 async def test_privacy_mode_is_told_in_health(db: Database) -> None:
     async with TelegramDouble(privacy=True) as tg, running(tg, db) as platform:
-        assert "privacy mode" in platform.health().detail
+        assert "privacy mode" in say(platform.health().detail, "en")
         assert platform.health().ok
 
 

@@ -9,6 +9,7 @@ import pytest
 from bot.platforms.telegram.platform import BODY_LIMIT, TelegramPlatform
 from bot.platforms.telegram.settings import TelegramSettings
 from handlers.inbound import EventKind
+from prompts.texts import say
 from storage.database import Database
 from tests.doubles.telegram import LostReply, TelegramDouble
 from tests.doubles.telegram_rig import COMMANDS, SECRET, Keeper, Naps, events, running, web_server
@@ -134,7 +135,7 @@ async def test_the_webhook_is_watched(tg: TelegramDouble, db: Database) -> None:
         await tg.until(lambda: tg.updates.webhook_error and naps.asked)
         naps.end()
         await tg.until(lambda: not platform.health().ok)
-        assert "Connection refused (1 waiting)" in platform.health().detail
+        assert "Connection refused (1 waiting)" in say(platform.health().detail, "en")
         await tg.until(lambda: len(naps.asked) == 2)
         tg.updates.webhook = {"url": "", "secret": ""}  # somebody else polls with this token
         naps.end()

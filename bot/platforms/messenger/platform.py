@@ -48,7 +48,7 @@ class MessengerPlatform:
         self.db = db
         self.keep: Keep | None = None
         self._client: httpx.AsyncClient | None = None
-        self._trouble: dict[str, str] = {}
+        self._trouble: dict[str, Text] = {}
 
     async def start(self, keep: Keep) -> None:
         self.keep = keep
@@ -137,10 +137,14 @@ class MessengerPlatform:
 
     def health(self) -> Health:
         if self.keep is None:
-            return Health(False, "not started")
+            return Health(False, text("link_not_started"))
         if self._trouble:
-            return Health(False, "; ".join(f"{r}: {why}" for r, why in self._trouble.items()))
-        return Health(True, f"{len(self.settings.secrets)} messengers")
+            rooms_ill = [
+                text("link_messenger_room", room=room, why=why)
+                for room, why in self._trouble.items()
+            ]
+            return Health(False, text("link_messenger_rooms", rooms=rooms_ill))
+        return Health(True, text("link_messenger_up", count=len(self.settings.secrets)))
 
     async def _row(self, room: RoomAddress, draft: Draft) -> Message:
         async with self.db.write() as tx:
@@ -178,29 +182,31 @@ class MessengerPlatform:
         try:
             answer = await self._client.post(url, json=payload, headers=headers)
         except httpx.ConnectError as error:
-            raise self._retry(room, f"cannot connect: {error}") from None
+            raise self._retry(room, text("link_messenger_away", why=str(error))) from None
         except httpx.TransportError as error:
-            raise self._retry(room, f"no answer: {type(error).__name__}", doubt=True) from None
+            why = text("link_messenger_silent", why=type(error).__name__)
+            raise self._retry(room, why, doubt=True) from None
         except (httpx.InvalidURL, ValueError) as error:
             raise SendRefused(f"{room}: webhook_url cannot be used: {error}") from None
         self._judge(room, answer)
 
     def _judge(self, room: RoomAddress, answer: httpx.Response) -> None:
         status = answer.status_code
+        answered = text("link_messenger_answered", status=status)
         if answer.is_success:
             self._trouble.pop(str(room), None)
         elif status in (408, 425, 429) or answer.is_server_error:
-            raise self._retry(room, f"answered {status}", delay=_retry_after(answer))
+            raise self._retry(room, answered, delay=_retry_after(answer))
         else:
             # A redirect is refused too: the configuration says where messages go, not the answer.
-            self._trouble[str(room)] = f"answered {status}"
+            self._trouble[str(room)] = answered
             raise SendRefused(f"{room}: its webhook answered {status}; check webhook_url")
 
     def _retry(
-        self, room: RoomAddress, why: str, *, delay: float = 2.0, doubt: bool = False
+        self, room: RoomAddress, why: Text, *, delay: float = 2.0, doubt: bool = False
     ) -> SendRetry:
         self._trouble[str(room)] = why
-        return SendRetry(f"{room}: {why}", delay, doubt=doubt)
+        return SendRetry(f"{room}: {say(why, 'en')}", delay, doubt=doubt)
 
 
 def _body(draft: Draft) -> dict[str, Any]:

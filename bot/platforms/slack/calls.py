@@ -14,6 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.platforms.port import SendGone, SendRefused, SendRetry
 from bot.platforms.slack.settings import SlackSettings
+from prompts.texts import Text, text
 
 #: The token itself is no good: nothing will work until an operator mends it.
 DEAD = frozenset(
@@ -53,7 +54,7 @@ class Calls:
             logger=logger,
             retry_handlers=[],
         )
-        self.trouble = "not connected yet"
+        self.trouble: Text | None = text("link_not_connected_yet")
         self.last_ok = 0.0
 
     async def open(self) -> None:
@@ -67,7 +68,7 @@ class Calls:
         if self._session is not None:
             await self._session.close()
         self._session = self.client.session = None
-        self.trouble = "not connected"
+        self.trouble = text("link_not_connected")
 
     async def __call__(
         self, method: Callable[..., Awaitable[Any]], /, **arguments: Any
@@ -83,13 +84,14 @@ class Calls:
         except RateLimited:
             raise
         except SendRetry as retry:
-            self.trouble = str(retry)
+            self.trouble = text("link_trouble", why=str(retry))
             raise
         except Refused as refused:
             # Any answer but a dead token shows that the link itself is well.
-            self.trouble = str(refused) if refused.error in DEAD else ""
+            dead = refused.error in DEAD
+            self.trouble = text("link_trouble", why=str(refused)) if dead else None
             raise
-        self.trouble, self.last_ok = "", time.monotonic()
+        self.trouble, self.last_ok = None, time.monotonic()
         data: Mapping[str, Any] = answer.data
         return data
 

@@ -24,6 +24,7 @@ from bot.platforms.port import Health
 from bot.platforms.slack.calls import Calls
 from bot.platforms.slack.inflight import InFlight
 from bot.platforms.slack.settings import SlackSettings
+from prompts.texts import text
 
 log = logging.getLogger(__name__)
 
@@ -126,10 +127,11 @@ class SocketLink:
         """Connected and heard of lately, or not."""
         client = self._client
         if client is None or not _alive(client):
-            return Health(False, "socket: not connected")
-        if self.silence() > self._settings.silence_limit:
-            return Health(False, f"socket: silent for {self.silence():.0f} s")
-        return Health(True, f"socket: connected, last heard {self.silence():.0f} s ago")
+            return Health(False, text("link_socket_down"))
+        silence = self.silence()
+        if silence > self._settings.silence_limit:
+            return Health(False, text("link_socket_silent", seconds=round(silence)))
+        return Health(True, text("link_socket_up", seconds=round(silence)))
 
     @property
     def _client(self) -> SocketModeClient | None:

@@ -22,6 +22,7 @@ from bot.platforms.slack.reading import read
 from bot.platforms.slack.sending import Sending
 from bot.platforms.slack.settings import HTTP, SlackSettings
 from handlers.inbound import Event, RoomAddress
+from prompts.texts import text
 
 log = logging.getLogger(__name__)
 
@@ -171,8 +172,8 @@ class SlackPlatform:
         if self._link is not None:
             return self._link.health()
         if self._identity is None:
-            return Health(False, "http: not connected yet")
-        return Health(True, f"http: last call went well {self._calls.idle():.0f} s ago")
+            return Health(False, text("link_http_down"))
+        return Health(True, text("link_http_up", seconds=round(self._calls.idle())))
 
 
 async def _not_taken(error: Exception) -> BoltResponse:

@@ -20,6 +20,7 @@ from bot.platforms.telegram.calls import Calls, seconds_of
 from bot.platforms.telegram.presses import Sleep
 from bot.platforms.telegram.reading import Bot, update_id
 from bot.platforms.telegram.settings import TelegramSettings
+from prompts.texts import Text, say, text
 
 log = logging.getLogger(__name__)
 
@@ -61,8 +62,8 @@ class Link:
         self._offset: int | None = None
         self._stale = 0
         self._failures = 0
-        self._problem = "not started"
-        self._remark = ""
+        self._problem: Text | None = text("link_not_started")
+        self._no_menu = ""
         self._last_refusal: object = None
         self.me: Bot | None = None
 
@@ -84,18 +85,17 @@ class Link:
             self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         self._task = None
-        self._problem = "stopped"
+        self._problem = text("link_stopped")
 
     def health(self) -> Health:
         """The truth about the link."""
         if self._problem:
             return Health(False, self._problem)
         if self._task is None or self._task.done():
-            return Health(False, "the link has ended")
+            return Health(False, text("link_telegram_ended"))
         name = f"@{self.me.username}, {self._settings.mode}" if self.me else ""
-        if not self._sees_all:
-            name += "; privacy mode: in groups it sees commands, mentions and replies only"
-        return Health(True, name + self._remark)
+        told = text("link_telegram_up", name=name, private=not self._sees_all, menu=self._no_menu)
+        return Health(True, told)
 
     async def _run(self) -> None:
         while True:
@@ -130,18 +130,18 @@ class Link:
         self.me = Bot(user.id, user.username or "")
         await self._calls.point_webhook()
         self._connected = True
-        self._problem = ""
+        self._problem = None
         try:
             await self._calls.set_commands(self._commands)
         except TelegramError as error:
             # The menu is a convenience: typed commands work without it.
-            self._remark = f"; commands not registered: {self._calls.told(error)}"
+            self._no_menu = self._calls.told(error)
             log.warning("telegram: commands not registered: %s", self._calls.told(error))
 
     async def _poll(self) -> float:
         begun = self._monotonic()
         batch = await self._calls.updates(self._offset)
-        self._problem = ""
+        self._problem = None
         fresh = 0
         async with self._storing:
             for raw in batch:
@@ -166,10 +166,14 @@ class Link:
         broken = found.last_error_date is not None and refusal != self._last_refusal
         self._last_refusal = refusal
         self._problem = (
-            f"Telegram cannot deliver to {self._settings.webhook_url}: "
-            f"{found.last_error_message} ({found.pending_update_count} waiting)"
+            text(
+                "link_telegram_delivery",
+                url=self._settings.webhook_url,
+                why=found.last_error_message,
+                count=found.pending_update_count,
+            )
             if broken and found.pending_update_count
-            else ""
+            else None
         )
 
     def _failed(self, error: Exception) -> float:
@@ -182,16 +186,16 @@ class Link:
             delay = max(delay, _CONFLICT)
         elif isinstance(error, InvalidToken):
             delay = _SLOWEST
-        self._problem = _mend(error, self._calls.told(error))
-        log.warning("telegram: %s; next try in %.0f s", self._problem, delay)
+        problem = self._problem = _mend(error, self._calls.told(error))
+        log.warning("telegram: %s; next try in %.0f s", say(problem, "en"), delay)
         return delay
 
 
-def _mend(error: Exception, words: str) -> str:
+def _mend(error: Exception, words: str) -> Text:
     if isinstance(error, Conflict):
-        return f"another program receives with this bot's token; stop it ({words})"
+        return text("link_telegram_conflict", why=words)
     if isinstance(error, InvalidToken):
-        return "Telegram refuses the token; get a new one from @BotFather and set it"
+        return text("link_telegram_token")
     if isinstance(error, TelegramError):
-        return f"cannot reach Telegram ({words})"
-    return f"an update could not be kept ({words})"
+        return text("link_telegram_away", why=words)
+    return text("link_telegram_unkept", why=words)

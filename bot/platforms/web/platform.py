@@ -23,6 +23,7 @@ from bot.platforms.web.conversation import Conversation
 from bot.platforms.web.hub import STOPPING, Ending, Hub
 from bot.platforms.web.settings import WebSettings
 from handlers.inbound import Event, EventKind, RoomAddress, Speaker
+from prompts.texts import text
 from storage import messages, people, rooms
 from storage.database import Database
 from storage.messages import METADATA, SenderType
@@ -161,8 +162,8 @@ class WebPlatform:
 
     def health(self) -> Health:
         if self._conversation is None:
-            return Health(False, "not started")
-        return Health(True, f"{len(self.hub)} open connections")
+            return Health(False, text("link_not_started"))
+        return Health(True, text("link_web_open", count=len(self.hub)))
 
     async def _room(self, room: RoomAddress) -> Room:
         async with self.db.read() as tx:

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.platforms.port import SendGone, SendRefused, SendRetry
+from prompts.texts import text
 from storage import outbox, rooms
 from storage.tables import outbox as table
 from tests.doubles.room_double import Gate
@@ -206,7 +207,7 @@ async def test_a_platform_that_is_not_connected_yet_gets_it_when_it_is(post: Pos
         await outbox.say(tx, where, {"text": "to nobody"})
     await post.quiet()
     assert await post.given_up() == 1  # no such platform is configured
-    post.links._trouble["web"] = "connecting"
+    post.links._trouble["web"] = text("link_connecting")
     await post.say("patience")
     await until(lambda: not post.delivery._busy)
     assert texts(post) == []

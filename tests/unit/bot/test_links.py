@@ -8,6 +8,7 @@ import pytest
 
 from bot.links import Links
 from bot.platforms.port import SendRefused, SendRetry
+from prompts.texts import say
 from tests.doubles.room_double import RoomDouble
 from tests.unit.bot.conftest import keep
 
@@ -31,7 +32,7 @@ async def test_one_that_is_down_keeps_no_other_from_starting() -> None:
     async with asyncio.timeout(2):
         while not links.states()[2].ok:
             await asyncio.sleep(0)
-    states = {link.name: (link.ok, link.detail) for link in links.states()}
+    states = {say(link.name, "en"): (link.ok, say(link.detail, "en")) for link in links.states()}
     assert states["web"] == (True, "connected")
     assert states["telegram"] == (False, "the token was revoked")
     assert states["slack"] == (False, "not connected: no route")
@@ -47,7 +48,10 @@ async def test_one_that_is_down_keeps_no_other_from_starting() -> None:
 
 async def test_before_it_starts_a_platform_is_connecting() -> None:
     links = Links([RoomDouble("web")])
-    assert [(link.ok, link.detail) for link in links.states()] == [(False, "connecting")]
+    (link,) = links.states()
+    assert not link.ok
+    assert (say(link.name, "en"), say(link.detail, "en")) == ("web", "connecting")
+    assert (say(link.name, "ko"), say(link.detail, "ko")) == ("웹 대화방", "연결 중")
     with pytest.raises(SendRetry):
         links.sender("web")
     with pytest.raises(KeyError):

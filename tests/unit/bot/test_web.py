@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from bot import web
 from bot.metrics import WAITING
 from handlers.services import Link
+from prompts.texts import text
 
 
 def served(*links: Link) -> FastAPI:
@@ -42,6 +43,14 @@ async def test_readiness_names_every_part(links: tuple[Link, ...], status: int) 
     assert answer.status_code == status
     assert {name: check["ok"] for name, check in answer.json()["checks"].items()} == {
         link.name: link.ok for link in links
+    }
+
+
+async def test_readiness_is_told_in_english() -> None:
+    link = Link(text("link_web"), True, text("link_web_open", count=3))
+    assert (await get(served(link), "/readyz")).json() == {
+        "status": "ready",
+        "checks": {"web": {"ok": True, "detail": "3 open connections"}},
     }
 
 

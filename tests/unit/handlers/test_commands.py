@@ -171,7 +171,8 @@ async def test_status_tells_links_people_on_call_and_counts(stage: Stage) -> Non
     for person in ("min", "jun", "ana"):
         card = await stage.whispered(person, "command", "/status")
         shown = {field.label: field.value for field in card.fields}
-        assert "🟢 database: answers" in card.text
+        link = text("status_link", ok=True, name="database", detail="answers")
+        assert say(link, LANGUAGE[person]) in card.text.splitlines()
         assert shown[say(text("status_on_call"), LANGUAGE[person])] == "jun"
         assert shown[say(text("state_PENDING_APPROVAL"), LANGUAGE[person])] == "1"
 

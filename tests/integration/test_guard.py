@@ -55,6 +55,7 @@ class Cron:
             stdout=PIPE,
             stderr=PIPE,
             start_new_session=True,
+            preexec_fn=_with_signals,
         )
         self.running.append(process)
         return process
@@ -97,8 +98,14 @@ async def cron(db: Database, tmp_path: Path) -> AsyncIterator[Cron]:
         yield found
     for process in found.running:
         if process.returncode is None:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # the job, too: it holds our pipes
             await process.wait()
+
+
+def _with_signals() -> None:
+    """As cron starts a job: whoever runs the tests may ignore signals, as nohup does."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def closed_port() -> str:

@@ -23,7 +23,7 @@ async def test_ranked_causes_with_their_evidence_in_the_callers_language(api: Ap
     assert set(found) == {"incident", "causes", "solved_before"} and found["incident"] == key
     (cause,) = found["causes"]
     assert cause["kind"] == "host" and 0 < cause["score"] <= 95
-    assert cause["title"].startswith("同一主機")
+    assert cause["title"].startswith("同一資產")
     assert cause["evidence"][0]["link"] == f"incident:{first}"
 
 

@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from importlib.metadata import version
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -257,8 +258,8 @@ def _only_one(settings: Settings) -> Iterator[None]:
         return
     import fcntl
 
-    path = settings.database.url.partition("///")[2] + ".lock"
-    with open(path, "w") as held:  # noqa: PTH123
+    path = Path(settings.database.url.partition("///")[2] + ".lock")
+    with path.open("w") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

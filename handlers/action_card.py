@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from engine.actions.names import action_name
@@ -81,7 +82,7 @@ def verbs(action: Action) -> list[str]:
 def action_card(shown: ActionView, language: str, tokens: Mapping[str, str]) -> Card:
     """The card in a language; ``tokens`` maps each of ``verbs(action)`` to its token."""
     action = shown.action
-    speak: Callable[[Text | str], str] = lambda message: say(message, language)  # noqa: E731
+    speak = partial(say, language=language)
     buttons = tuple(
         Button(speak(text(f"button_{verb}")), tokens[verb], style, wants_reason)
         for verb, style, wants_reason in _BUTTONS.get(action.state, ())

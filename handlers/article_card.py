@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from engine.knowledge.shelf import kind_text, state_text
 from handlers.card import Button, Card, Field, Tone
@@ -209,7 +210,7 @@ def effectiveness(article: Article) -> float | None:
 
 
 def _card(reply: Reply, language: str, buttons: tuple[Button, ...]) -> Card:
-    speak: Callable[[Text | str], str] = lambda message: say(message, language)  # noqa: E731
+    speak = partial(say, language=language)
     return Card(
         title=speak(reply.title),
         text=speak(reply.text),

@@ -7,7 +7,7 @@ from storage.schema import metadata, row_id, table
 incidents = table(
     "incidents",
     sa.Column("id", row_id, primary_key=True),
-    sa.Column("key", sa.Text, nullable=False, unique=True),  # INC-YYYYMMDD-XXXX
+    sa.Column("key", sa.Text, nullable=False, unique=True),  # INC-YYYYMMDD-NNNN
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("severity", sa.Text, nullable=False),  # P1 P2 P3
     sa.Column("summary", sa.Text, nullable=False),

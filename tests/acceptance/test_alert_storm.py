@@ -7,6 +7,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -123,7 +124,7 @@ async def _let_people_work(world: World) -> None:
             waiting = await actions.listing(tx, states=[State.PENDING_APPROVAL])
         for action in waiting:
             await world.seats["slack"].types("ana", f"/approve {action.id}")
-            await until(lambda one=action: _ended(world, one), f"#{action.id} has not ended")  # type: ignore[misc]
+            await until(partial(_ended, world, action), f"#{action.id} has not ended")
         world.clock.forward(minutes=4)
     raise AssertionError("healing never came to an end")
 
@@ -208,7 +209,7 @@ async def test_the_same_things_by_a_real_alertmanager(world: World) -> None:
             await until(lambda: _cleared(world, 25), f"25 are over, round {round_}")
             for thing in flapping:
                 await alerts.fire(thing.labels, summary=thing.summary)
-            await until(lambda done=round_: _stand(world, 50 + done * 25, done), "25 are back")  # type: ignore[misc]
+            await until(partial(_stand, world, 50 + round_ * 25, round_), "25 are back")
     await until(lambda: nothing_waits(world), "something still waits")
     found = (await all_incidents(world)).values()
     assert sorted((one.count, one.flaps) for one in found) == [(1, 0)] * 25 + [(3, 2)] * 25

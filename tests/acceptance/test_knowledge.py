@@ -10,6 +10,7 @@ from storage.lifecycle import RequestState
 from storage.requests import Request
 from tests.acceptance.transcript import _until
 from tests.acceptance.world import SLACK_ROOM, World
+from tests.doubles.slack_state import Shown
 
 KEY = "KB-20261120-0001"
 TITLE = "VPN 비밀번호를 초기화하는 방법"
@@ -65,7 +66,7 @@ class Room:
 
         await _until(check)
 
-    def _card(self, title: str, label: str | None):  # type: ignore[no-untyped-def]
+    def _card(self, title: str, label: str | None) -> Shown | None:
         cards = [
             message
             for message in self._world.slack.screen(SLACK_ROOM)

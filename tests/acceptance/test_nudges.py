@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 from websockets.asyncio.client import connect
 
 from engine.actions.names import action_name
@@ -92,7 +92,7 @@ async def test_the_bar_and_the_talk_in_the_web_room(tmp_path: Path) -> None:
         await _talk(world, browser)
 
 
-async def _see_the_bar(world: World, browser) -> None:  # type: ignore[no-untyped-def]
+async def _see_the_bar(world: World, browser: Browser) -> None:
     link = f"{world.address}/sign-in/{await world.token('jun', 'signin')}"
     room = await open_room(browser, link)
     bar = room.page.locator("#expiry")
@@ -124,7 +124,7 @@ async def _see_the_list(world: World) -> None:
     assert names == [("example.org", -20, True), ("edb", 11, False), ("example.com", 406, False)]
 
 
-async def _talk(world: World, browser) -> None:  # type: ignore[no-untyped-def]
+async def _talk(world: World, browser: Browser) -> None:
     links = [f"{world.address}/sign-in/{await world.token(n, 'signin')}" for n in ("min", "ana")]
     min_, ana = [await open_room(browser, link) for link in links]
     await min_.say("서류가 쌓였어요")

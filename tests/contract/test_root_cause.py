@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from storage import articles, incidents
 from storage.articles import Kind
@@ -63,9 +64,9 @@ async def test_a_list_by_symptom_class_and_time(
     clock.forward(minutes=1)
     second = await scene.incident("PAY-DB-01", "no space left on device")
 
-    async def keys(**filters: object) -> list[str]:
+    async def keys(**filters: Any) -> list[str]:
         async with any_db.read() as tx:
-            found = await incidents.listing(tx, 10, **filters)  # type: ignore[arg-type]
+            found = await incidents.listing(tx, 10, **filters)
         return [incident.key for incident in found]
 
     assert await keys(symptom=first.symptom) == [first.key]

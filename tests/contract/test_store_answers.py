@@ -100,8 +100,9 @@ async def test_nothing_is_answered_twice_or_over_a_persons_head(
     assert await give(any_db, again, new(article)) is None, "it had its answer"
     async with any_db.write() as tx:
         other = await asked(tx, team["min"])
-        values = {"actor": "person:jun", "person_id": None, "assignee_id": team["jun"].id}
-        await requests.move(tx, other, RequestMove.ASSIGN, **values)  # type: ignore[arg-type]
+        jun = team["jun"].id
+        assign = RequestMove.ASSIGN
+        await requests.move(tx, other, assign, actor="person:jun", person_id=None, assignee_id=jun)
         taken = await requests.by_id(tx, other.id)
     assert taken is not None
     assert await give(any_db, taken, new(article)) is None, "jun has it"
@@ -163,8 +164,8 @@ async def test_what_is_still_to_be_answered(any_db: Database, team: dict[str, Pe
         await asked(tx, team["min"], "A restart", "RESTART")
         second = await asked(tx, team["min"], "Second")
         read = await asked(tx, team["min"], "Read as a log by the cycle")
-        values = {"actor": WATCHSTANDER, "person_id": None, "type": "LOG"}
-        await requests.move(tx, read, RequestMove.CLASSIFY, **values)  # type: ignore[arg-type]
+        classify = RequestMove.CLASSIFY
+        await requests.move(tx, read, classify, actor=WATCHSTANDER, person_id=None, type="LOG")
         assert [each.id for each in await answers.unanswered(tx, 10)] == [first.id, second.id]
         assert [each.id for each in await answers.unanswered(tx, 10, first.id)] == [second.id]
         assert await answers.give(tx, first, new(article)) is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from prompts.texts import text
 from storage import clocks, expiries
@@ -20,9 +21,9 @@ async def kept(db: Database) -> Expiry:
     return row
 
 
-async def look(db: Database, ends_at: int | None, problem: object = None) -> None:
+async def look(db: Database, ends_at: int | None, problem: Any = None) -> None:
     async with db.write() as tx:
-        await expiries.looked(tx, "certificate", "shop", ends_at, problem)  # type: ignore[arg-type]
+        await expiries.looked(tx, "certificate", "shop", ends_at, problem)
 
 
 async def test_a_look_is_kept_and_another_end_forgets_what_was_told(

@@ -89,7 +89,7 @@ async def _holds(folder: Path, where: str) -> None:
         made = {each.kind: each for each in await articles.listing(tx)}
         count = sum((await articles.counts(tx)).values())
         (block,) = await blocks.standing(tx)
-    shelves = Shelves(db, {}, 0, None)  # type: ignore[arg-type]
+    shelves = Shelves(db, {}, 0, None)  # type: ignore[arg-type]  # no clock: time is in a file here
     said, shown = await shelves.said(), await shelves.cards()
     await db.close()
     bad, book = made[Kind.ANTI_PATTERN], made[Kind.RUNBOOK]

@@ -55,6 +55,12 @@ class Action:
     finished_at: int | None
     result: dict[str, Any] | None
     superseded_by: int | None
+    beat_at: int | None
+    """The runner's last sign of life."""
+    progress: dict[str, Any] | None
+    """What each host is at, while it runs."""
+    cancelled_by: int | None
+    cancelled_at: int | None
 
     @property
     def subject(self) -> str:
@@ -104,7 +110,8 @@ def _action(row: sa.Row[Any]) -> Action:
         values[column] = json.loads(values[column])
     values["targets"] = tuple(values["targets"])
     values["state"] = State(values["state"])
-    values["result"] = json.loads(values["result"]) if values["result"] else None
+    for column in ("result", "progress"):
+        values[column] = json.loads(values[column]) if values[column] else None
     return Action(**values)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from storage import failpoints
 from storage.database import Transaction
 from storage.tables import audit
 
@@ -51,6 +52,8 @@ async def append_many(tx: Transaction, records: Iterable[Record]) -> None:
     seq, previous = (last.seq, last.hash) if last else (0, START)
     rows = []
     for record in records:
+        if failpoints.armed():
+            tx.points.add(record.kind)
         seq += 1
         digest = row_hash(previous, seq, tx.now, record)
         rows.append(

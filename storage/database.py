@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from storage import failpoints, signals
 from storage.sqlite_connection import connect
 
 Clock = Callable[[], int]
@@ -45,9 +47,14 @@ class Transaction:
     now: int
     """Milliseconds since 1970 by the database, fixed for the whole transaction."""
     topics: set[str] = field(default_factory=set)
+    told: list[tuple[str, str]] = field(default_factory=list)
+    points: set[str] = field(default_factory=set)
+    """Failpoints of what is written; empty unless some are armed."""
 
     async def execute(self, statement: sa.Executable, rows: Any = None) -> sa.CursorResult[Any]:
         """Run a statement; ``rows`` (a list of dicts) runs it once per row."""
+        if failpoints.armed() and isinstance(statement, sa.Insert | sa.Update | sa.Delete):
+            self.points.add(f"{statement.table}.{statement.__visit_name__}")
         result = await self.connection.execute(statement, rows)
         assert isinstance(result, sa.CursorResult)
         return result
@@ -89,6 +96,10 @@ class Transaction:
         """After the commit, wake whoever waits for this topic (inbox, outbox, actions …)."""
         self.topics.add(topic)
 
+    def tell(self, channel: str, words: str) -> None:
+        """After the commit, tell the other processes; see ``Database.hear``. Keys, not contents."""
+        self.told.append((channel, words))
+
     @property
     def dialect(self) -> str:
         return self.connection.dialect.name
@@ -106,6 +117,8 @@ class Database:
         self._is_sqlite = writer.dialect.name == "sqlite"
         self._turn = asyncio.Lock()
         self._waiters: dict[str, set[asyncio.Event]] = {}
+        self._hearers: dict[str, Callable[[str], None]] = {}
+        self._me = uuid.uuid4().hex
 
     @classmethod
     def open(cls, settings: DatabaseSettings, clock: Clock | None = None) -> Database:
@@ -147,11 +160,47 @@ class Database:
             async with self._turn, self._writer.begin() as connection:
                 tx = Transaction(connection, await self._now(connection))
                 yield tx
+                failpoints.commit(tx.points, "before")
         else:
             async with self._writer.begin() as connection:
                 tx = Transaction(connection, await self._now(connection))
                 yield tx
+                if tx.topics or tx.told:
+                    await signals.send(connection, self._me, tx.topics, tx.told)
+                failpoints.commit(tx.points, "before")
+        failpoints.commit(tx.points, "after")
         self.announce(tx.topics)
+
+    @property
+    def is_shared(self) -> bool:
+        """Other processes may run on it: then each work has to be taken, not assumed."""
+        return not self._is_sqlite
+
+    def hear(self, channel: str, heard: Callable[[str], None]) -> None:
+        """Have what other processes ``tell`` on a channel; ``heard`` must not wait for anything.
+
+        "" is told when news may have been missed.
+        """
+        self._hearers[channel] = heard
+
+    async def serve_signals(self) -> None:
+        """Pass on what other processes commit, until cancelled; raises when the link breaks."""
+        if not self.is_shared:
+            await asyncio.Event().wait()
+
+        def everything() -> None:
+            # Whatever was committed while nobody listened is news now.
+            self.announce(set(self._waiters))
+            for hear in self._hearers.values():
+                hear("")
+
+        def heard(topics: list[str], told: list[tuple[str, str]]) -> None:
+            self.announce(set(topics))
+            for channel, words in told:
+                if channel in self._hearers:
+                    self._hearers[channel](words)
+
+        await signals.listen(self._writer.url, self._me, everything, heard)
 
     def announce(self, topics: set[str]) -> None:
         """Wake the loops that wait for these topics in this process."""

@@ -151,6 +151,10 @@ actions = table(
     sa.Column("finished_at", sa.BigInteger),
     sa.Column("result", sa.Text),
     sa.Column("superseded_by", row_id),
+    sa.Column("beat_at", sa.BigInteger),  # the runner's last sign of life
+    sa.Column("progress", sa.Text),  # what each host is at, while it runs
+    sa.Column("cancelled_by", row_id),  # whoever asked to begin nothing more
+    sa.Column("cancelled_at", sa.BigInteger),
 )
 sa.Index("ix_actions_state", actions.c.state, actions.c.id)
 

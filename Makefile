@@ -3,6 +3,8 @@
 # make bench  the figures in docs
 # make flood  100,000 hostile messages through the reader
 # make model  train the model that reads messages (90 minutes on two cores)
+# make faults kill -9 everywhere: every failpoint, and at random under load (hours on two cores)
+# make audit  known vulnerabilities in the packages of requirements.lock
 # make runtime  try once more to compile the model's runtime
 
 PYTHON ?= python3
@@ -16,7 +18,7 @@ MINUTES ?= 75
 
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: run test bench flood model runtime lint clean
+.PHONY: run test bench faults flood model runtime audit lint clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed $(VENV)/.model
@@ -30,6 +32,10 @@ run: $(VENV)/.installed $(VENV)/.model
 test: $(VENV)/.test $(VENV)/.model lint
 	$(BIN)/pytest -n 2 --dist loadfile
 
+# Nothing in it needs the model. What breaks is kept in build/faults with the line that repeats it.
+faults: $(VENV)/.test
+	$(BIN)/python -m tests.faults $(FAULTS)
+
 flood: $(VENV)/.test $(VENV)/.model
 	WATCHSTANDER_FLOOD=100000 $(BIN)/pytest tests/attacks/test_parser_flood.py
 
@@ -38,6 +44,9 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit:
+	@PYTHON="$(PYTHON)" .ci/audit
 
 bench: $(VENV)/.test $(VENV)/.model
 	$(BIN)/python -m tests.bench

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from bot.commandline import (
     audit,
+    backup,
     check,
     demo,
     guard,
@@ -20,6 +21,7 @@ from bot.commandline import (
     run,
     slack_manifest,
     token,
+    totp,
 )
 from bot.commandline.output import Failure, remark
 
@@ -28,7 +30,9 @@ COMMANDS = (
     demo,
     check,
     migrate,
+    backup,
     token,
+    totp,
     audit,
     plan,
     parse,

@@ -14,7 +14,7 @@ import json
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from bot.links import Links
@@ -26,7 +26,7 @@ from handlers.inbound import RoomAddress
 from prompts.texts import LANGUAGES
 from storage import cards, outbox, rooms
 from storage.cards import CardCopy
-from storage.database import Database, Transaction
+from storage.database import Away, Database, Transaction
 from storage.outbox import Parcel
 from storage.rooms import Room
 
@@ -34,6 +34,12 @@ log = logging.getLogger(__name__)
 
 _MOST_DRAWS = 3
 """Tries to draw a parcel: one that fails each time is a bug, and must not block its room."""
+
+
+_QUICK_TRIES = 5
+"""Tries without a longer pause than the room itself asks for."""
+
+_LONGEST_PAUSE_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,9 @@ class DeliverySettings:
 
     look_every_s: float = 1.0
     """Seconds between looks when nothing was announced (postponed parcels come due)."""
+
+    send_within_s: float = 60.0
+    """Seconds after which a send that does not end counts as lost, and is tried again in doubt."""
 
 
 @dataclass(frozen=True)
@@ -72,18 +81,29 @@ class _Fate:
 class Delivery:
     """One per process."""
 
-    def __init__(self, db: Database, links: Links, settings: DeliverySettings) -> None:
+    def __init__(
+        self,
+        db: Database,
+        links: Links,
+        settings: DeliverySettings,
+        our_turn: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """``our_turn`` is asked right before each send: another process may have taken over."""
         self._db = db
         self._links = links
         self._settings = settings
+        self._our_turn = our_turn
         self._busy: dict[tuple[int, bool], asyncio.Task[None]] = {}
         self._free_at: dict[int, float] = {}
         self._closing = False
+        self.turned = time.monotonic()
+        """When the loop last went round."""
 
     async def serve(self) -> None:
         """Run until cancelled."""
         async with self._db.listen("outbox") as news:
             while True:
+                self.turned = time.monotonic()
                 news.clear()
                 await self._start_rooms()
                 with contextlib.suppress(TimeoutError):
@@ -120,7 +140,9 @@ class Delivery:
             self._busy.pop(lane, None)
             if not finished.cancelled() and finished.exception() is not None:
                 # Not announced: what cannot be stored now is looked at again in a second.
-                log.error("room %s: delivery broke", room_id, exc_info=finished.exception())
+                error = finished.exception()
+                trace = None if isinstance(error, Away) else error
+                log.error("room %s: delivery broke: %s", room_id, error, exc_info=trace)
             else:
                 self._db.announce({"outbox"})
 
@@ -130,6 +152,8 @@ class Delivery:
         """Answers to people who wait: at once and side by side, whatever the room's own pace."""
         try:
             sendings = await self._prepare(parcels)
+        except Away:
+            raise
         except Exception:  # noqa: BLE001 – the boundary: one at a time finds the one to blame
             each = [await self._prepare_alone(parcel) for parcel in parcels]
             sendings = [sending for found in each for sending in found or ()]
@@ -154,13 +178,19 @@ class Delivery:
 
     async def _try(self, sending: _Sending) -> _Fate:
         """One try, whatever comes of it."""
+        if not self._our_turn():
+            return _Fate(why="another process sends now", again_in=0.0)
         try:
             platform = self._links.sender(sending.room.platform)
             if sending.parcel.kind not in outbox.PERSONAL:
                 self._free_at[sending.room.id] = time.monotonic() + platform.per_room_interval
-            return _Fate(message=await self._send(platform, sending))
+            async with asyncio.timeout(self._settings.send_within_s):
+                return _Fate(message=await self._send(platform, sending))
+        except TimeoutError:
+            why = f"{sending.room.platform}: no end within {self._settings.send_within_s:g} s"
+            return _Fate(why=why, again_in=max(5.0, _patience(sending.parcel)))
         except SendRetry as retry:
-            return _Fate(why=str(retry), again_in=retry.delay)
+            return _Fate(why=str(retry), again_in=max(retry.delay, _patience(sending.parcel)))
         except SendRefused as refused:
             return _Fate(why=str(refused))
         # The boundary: one room's trouble stays in that room.
@@ -219,6 +249,9 @@ class Delivery:
         """As ``_prepare``, for one parcel whatever it holds; None: it has to wait."""
         try:
             return await self._prepare([parcel])
+        except Away:
+            # No fault of this parcel, and no try of it.
+            raise
         # The boundary: a parcel that cannot be drawn must not hold up its room for good.
         except Exception as error:
             log.exception("outbox %s cannot be drawn", parcel.id)
@@ -247,7 +280,7 @@ class Delivery:
             body.get("choices", []),
             None if body.get("many") else parcel.id,
         )
-        drawn = {code: replies.draw(body, code, tokens) for code in LANGUAGES}
+        drawn = {code: replies.draw(body, code, tokens).without_secrets() for code in LANGUAGES}
         language = body.get("language") or room.language
         context = body.get("context", {})
         draft = Draft(parcel.id, drawn, language, context, doubt=parcel.attempts > 0)
@@ -262,18 +295,24 @@ class Delivery:
         if copy is None or drawn is None:
             await outbox.give_up(tx, parcel.id, "the subject of this card is gone")
             return None
-        shown = _fingerprint(drawn.cards)
+        shown_cards = {code: card.without_secrets() for code, card in drawn.cards.items()}
+        shown = _fingerprint(shown_cards)
         if copy.message and copy.shown == shown:
             await outbox.sent(tx, parcel.id, version)
             return None
-        draft = Draft(parcel.id, drawn.cards, room.language, drawn.itsm, doubt=parcel.attempts > 0)
+        draft = Draft(parcel.id, shown_cards, room.language, drawn.itsm, doubt=parcel.attempts > 0)
         return _Sending(parcel, room, draft, version, copy, shown)
+
+
+def _patience(parcel: Parcel) -> float:
+    """Least seconds to the next try. A room that is away for an hour is not asked every second."""
+    return min(_LONGEST_PAUSE_S, 2.0 ** min(parcel.attempts - _QUICK_TRIES, 10))
 
 
 def _fallback(sending: _Sending) -> Draft:
     """The form could not be opened: say how to give the reason by command."""
     body = {"text": sending.parcel.body["fallback"]}
-    drawn = {code: replies.draw(body, code, []) for code in LANGUAGES}
+    drawn = {code: replies.draw(body, code, []).without_secrets() for code in LANGUAGES}
     return replace(sending.draft, cards=drawn)
 
 

@@ -15,6 +15,7 @@ from bot.metrics import EVENTS, HANDLING_SECONDS
 from handlers.services import Services
 from handlers.webhooks import intake
 from storage import inbox
+from storage.database import Away
 from storage.inbox import Delivery
 
 log = logging.getLogger(__name__)
@@ -96,8 +97,10 @@ class ReportWorker:
                     if await inbox.done(tx, delivery.id):
                         await intake.handle(tx, self._services, delivery.body)
                 return
-            # The boundary: a bug met by one delivery must not stop the ones behind it. When the
-            # database itself is away, the end below fails, too, and the loop begins again here.
+            except Away:
+                # No fault of this delivery: the loop begins again here when the database is back.
+                raise
+            # The boundary: a bug met by one delivery must not stop the ones behind it.
             except Exception as error:
                 log.exception("inbox %s: reports could not be taken", delivery.id)
                 what = f"{type(error).__name__}: {error}"[:500]

@@ -17,10 +17,20 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from handlers.services import Link
+from prompts.texts import text
 from storage import leases
-from storage.database import Database
+from storage.database import Database, Transaction
 
 log = logging.getLogger(__name__)
+
+
+_FREE = "leases"
+"""The topic that is woken when a process gives up what it does."""
+
+
+class NotOurTurn(Exception):
+    """Another process does this work now."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +40,7 @@ class ReplicaSettings:
     name: str = ""
     """What this process is called in /status and in the log; "" = made of host, process, chance."""
 
-    lease_s: float = 15.0
+    lease_s: float = 10.0
     """Seconds after which the work of a replica that went silent is taken over."""
 
     def __post_init__(self) -> None:
@@ -50,33 +60,64 @@ class Roles:
         self._until: dict[str, float] = {}
         """Work → the monotonic moment up to which it is surely ours."""
         self._fences: dict[str, int] = {}
+        self._others: dict[str, str] = {}
+        """Work → who else does it, as of the last beat."""
+        self._alive: list[str] = [self.me]
+        self._released = False
+        self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
 
     def holds(self, name: str) -> bool:
         """Whether the work is surely ours at this moment."""
         return not self._db.is_shared or time.monotonic() < self._until.get(name, 0.0)
 
-    def fence(self, name: str) -> int:
-        """What tells our turn from later ones; 0 where nobody else can have it."""
-        return self._fences.get(name, 0)
+    async def require(self, tx: Transaction, name: str) -> None:
+        """Have the work stay ours until this transaction ends. Raises NotOurTurn."""
+        if self._db.is_shared and not await leases.still(tx, name, self._fences.get(name, 0)):
+            raise NotOurTurn(f"{name}: another process has taken over")
+
+    def states(self) -> list[Link]:
+        """For /status: who runs beside this process, and what each does; nothing where alone."""
+        if not self._db.is_shared:
+            return []
+        mine = [name for name in self._names if self.holds(name)]
+        found = []
+        for replica in sorted({self.me, *self._alive}):
+            theirs = [name for name, who in self._others.items() if who == replica]
+            does = ", ".join(sorted(mine if replica == self.me else theirs))
+            told = text("link_replica_does", mine=replica == self.me, does=does)
+            found.append(Link(text("link_replica", name=replica), True, told, needed=False))
+        return found
 
     async def serve(self) -> None:
         """Take and keep leases until cancelled."""
         if not self._db.is_shared:
             await asyncio.Event().wait()
-        while True:
-            await self.beat()
-            await asyncio.sleep(self._life_s / 5)
+        async with self._db.listen(_FREE) as news:
+            while not self._released:
+                news.clear()
+                await self.beat()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._life_s / 5):
+                        await news.wait()
+        await asyncio.Event().wait()
 
     async def beat(self) -> None:
         """Give a sign of life, and take what is free."""
+        async with self._turn:
+            if not self._released:
+                await self._beat()
+
+    async def _beat(self) -> None:
         life_ms = round(self._life_s * 1000)
         # From before the transaction: our clock must run out before the database's does.
         begun = time.monotonic()
-        async with asyncio.timeout(self._life_s / 2), self._db.write() as tx:
+        async with asyncio.timeout(self._life_s / 2), self._db.write(urgent=True) as tx:
             await leases.beat(tx, self.me)
             await leases.forget(tx, silent_ms=20 * life_ms)
             taken = {name: await leases.take(tx, name, self.me, life_ms) for name in self._names}
+            self._others = await leases.held(tx)
+            self._alive = await leases.alive(tx, 2 * life_ms)
         for name, fence in taken.items():
             if fence is None:
                 self._until.pop(name, None)
@@ -88,14 +129,16 @@ class Roles:
         self._changed.set()
 
     async def release(self) -> None:
-        """Stop in order: others take over at once."""
+        """Stop in order: others take over at once, and we take nothing any more."""
         if not self._db.is_shared:
             return
         self._until.clear()
         self._changed.set()
-        async with self._db.write() as tx:
+        async with self._turn, self._db.write() as tx:
+            self._released = True
             await leases.release(tx, self.me)
             await leases.forget(tx, [self.me])
+            tx.wake(_FREE)
 
     async def while_held(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
         """Run a loop whenever the work is ours, and end it when it no longer is; until cancelled.

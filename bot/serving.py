@@ -9,8 +9,8 @@ import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -20,6 +20,7 @@ from bot.app import App
 from bot.platforms.messenger.routes import messenger_routes
 from bot.platforms.web.frames import FRAME_LIMIT
 from bot.platforms.web.routes import routes as web_routes
+from bot.schedule import Tick
 from bot.settings import Settings
 from engine.audit import CannotSign
 from handlers.api.anomalies import anomaly_routes
@@ -34,8 +35,9 @@ from handlers.api.reference import reference_routes
 from handlers.api.requests import request_routes
 from handlers.webhooks.alertmanager import alertmanager_routes
 from prompts.texts import show_times_in
-from storage import lease, migrate, people, rooms
-from storage.database import Clock
+from storage import clocks, migrate, people, rooms, running
+from storage.address import sqlite_file
+from storage.database import Away, Clock
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +45,9 @@ _WATCH_EVERY_S = 5.0
 _CHECK_EVERY_S = 1.0
 _UPKEEP_EVERY_S = 30.0
 _HEAL_WATCH_EVERY_S = 300.0
+_COUNTED_S = 30.0
+"""Ticks from this length on are done once per period also when the work changes hands."""
+_START_LOCK = 0x57415445  # PostgreSQL advisory lock; audit.py and migrate.py have the two before it
 
 
 class CannotStart(Exception):
@@ -83,7 +88,7 @@ async def serve(
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         try:
-            async with _alone(app), _running(app, door):
+            async with _running(app, door):
                 address = f"http://{settings.web.host}:{door.getsockname()[1]}"
                 log.info("ready on %s", address)
                 if on_ready is not None:
@@ -96,23 +101,15 @@ async def serve(
 
 @contextlib.asynccontextmanager
 async def _running(app: App, door: socket.socket) -> AsyncIterator[None]:
-    await _prepare(app)
+    try:
+        await _prepare(app)
+    except (Away, migrate.WrongSchema) as error:
+        raise CannotStart(f"[database] url: {error}") from error
+    app.runner.keep_connections()
     await app.reader.start()
     await app.links.start(app.keep)
     server = _Server(_http(app))
-    loops = [
-        asyncio.create_task(keep_going(app.worker.serve, "inbox"), name="inbox"),
-        asyncio.create_task(keep_going(app.reports.serve, "reports"), name="reports"),
-        asyncio.create_task(keep_going(app.delivery.serve, "delivery"), name="delivery"),
-        asyncio.create_task(keep_going(app.dispatcher.serve, "dispatcher"), name="dispatcher"),
-        asyncio.create_task(keep_going(app.healer.serve, "healer"), name="healer"),
-        asyncio.create_task(keep_going(app.knowledge.serve, "knowledge"), name="knowledge"),
-        asyncio.create_task(keep_going(app.knowledge.serve_learning, "learning"), name="learning"),
-        asyncio.create_task(keep_going(app.knowledge.serve_nearness, "nearness"), name="nearness"),
-        asyncio.create_task(keep_going(app.explaining.serve, "explaining"), name="explaining"),
-        asyncio.create_task(keep_going(lambda: _watch_on_news(app), "watch"), name="watch"),
-        asyncio.create_task(keep_going(lambda: _sign_on_news(app), "audit"), name="audit"),
-    ]
+    loops = [asyncio.create_task(keep_going(loop, name), name=name) for name, loop in _loops(app)]
     http = asyncio.create_task(server.serve(sockets=[door]), name="http")
     _plan_ticks(app)
     try:
@@ -128,13 +125,51 @@ async def _running(app: App, door: socket.socket) -> AsyncIterator[None]:
         await asyncio.gather(http, return_exceptions=True)
         # Intake is closed: let what was taken in come to its end, then stop the loops.
         await app.worker.drain()
+        # Commands that run may take a minute; the other processes need not wait for them.
+        await _hand_over(app)
         await app.dispatcher.drain()
         for task in loops:
             task.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
+        await app.runner.close()
         await app.knowledge.stop()
         await app.reader.stop()
-        await _sign(app)
+        if not app.db.is_shared:
+            await _sign(app)
+
+
+async def _hand_over(app: App) -> None:
+    try:
+        await app.roles.release()
+    # The boundary: with the database away, the leases end by themselves.
+    except Exception:
+        log.exception("the work of this process could not be handed over; it is free in a moment")
+
+
+def _loops(app: App) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
+    """What runs beside the rest: in every process, and in the one whose turn it is."""
+    one_at_a_time: dict[str, Callable[[], Awaitable[None]]] = {
+        "inbox": app.worker.serve,
+        "reports": app.reports.serve,
+        "delivery": app.delivery.serve,
+        "healer": app.healer.serve,
+        "learning": app.knowledge.serve_learning,
+        "ticks": lambda: _watch_on_news(app),
+        "audit": lambda: _sign_on_news(app),
+    }
+    return [
+        ("roles", app.roles.serve),
+        ("signals", app.db.serve_signals),
+        ("health", app.readiness.serve),
+        ("dispatcher", app.dispatcher.serve),
+        ("answers", lambda: app.knowledge.serve(lambda: app.roles.holds("answers"))),
+        ("nearness", app.knowledge.serve_nearness),
+        ("explaining", app.explaining.serve),
+        *(
+            (work, partial(app.roles.while_held, work, loop))
+            for work, loop in one_at_a_time.items()
+        ),
+    ]
 
 
 def application(app: App) -> FastAPI:
@@ -151,12 +186,13 @@ def application(app: App) -> FastAPI:
         check_routes(app.services),
         reference_routes(),
         expiry_routes(app.services),
-        web_routes(app.web, app.upkeep),
+        web_routes(app.web, app.upkeep, app.settings.approvals.coded),
     ]
     if app.messenger is not None:
         routers.append(messenger_routes(app.messenger))
+    ceiling = app.settings.messenger.body_limit if app.settings.messenger else 0
     return web.build(
-        routers, app.ready, app.measure, app.slack, app.telegram, version("watchstander")
+        routers, app.ready, app.measure, app.slack, app.telegram, version("watchstander"), ceiling
     )
 
 
@@ -166,6 +202,7 @@ def _http(app: App) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         lifespan="off",
+        server_header=False,
         ws="websockets-sansio",
         ws_max_size=16 * FRAME_LIMIT,
     )
@@ -174,8 +211,18 @@ def _http(app: App) -> uvicorn.Config:
 async def _prepare(app: App) -> None:
     """Schema, people and rooms as configured, the audit chain signed, lost runs told."""
     await migrate.upgrade(app.db)
-    await _sign(app)
+    if app.db.is_shared:
+        # A slow database is no reason not to start: the leases are asked for again and again.
+        with contextlib.suppress(TimeoutError):
+            await app.roles.beat()
+    if app.roles.holds("audit"):
+        refused = await _sign(app)
+        file = app.settings.audit.checkpoint_file
+        if isinstance(refused, OSError) and not file.exists():
+            # Later this file is only left behind; without the first one the chain has no beginning.
+            raise CannotStart(f"[audit] checkpoint_file: cannot be written: {refused}; mend that")
     async with app.db.write() as tx:
+        await tx.alone(_START_LOCK)
         await people.sync(tx, list(app.settings.people))
         await rooms.sync(tx, list(app.settings.rooms))
     for action in await app.dispatcher.recover():
@@ -183,21 +230,46 @@ async def _prepare(app: App) -> None:
     await app.watch.run_once()
 
 
-async def _sign(app: App) -> None:
-    async with app.db.read() as tx:
-        try:
+async def _sign(app: App) -> Exception | None:
+    """Sign the chain; gives why it could not be, which /readyz and /status tell, too."""
+    try:
+        async with app.db.read() as tx:
             await app.checkpointer.sign(tx)
-        except CannotSign as refused:
-            log.error("audit: not signed: %s; run `watchstander audit verify`", refused)
+    except CannotSign as refused:
+        log.error("audit: not signed: %s; run `watchstander audit verify`", refused)
+        app.readiness.unsigned = str(refused)
+        return refused
+    except (OSError, Away) as error:
+        # The rows are kept all the same: they are signed as soon as the file can be written.
+        log.error("audit: not signed, tried again: %s", error)
+        app.readiness.unsigned = str(error)
+        return error
+    app.readiness.unsigned = ""
+    return None
 
 
 def _plan_ticks(app: App) -> None:
-    app.schedule.every(app.settings.cycle.minutes * 60, "cycle", app.cycle.run_once)
-    app.schedule.every(_WATCH_EVERY_S, "watch", app.watch.run_once)
-    app.schedule.every(_CHECK_EVERY_S, "checks", app.checks.run_once)
-    app.schedule.every(_HEAL_WATCH_EVERY_S, "heal watch", app.healer.keep_watch)
-    app.schedule.every(_UPKEEP_EVERY_S, "upkeep", app.upkeep.run_once)
+    for seconds, name, tick in (
+        (app.settings.cycle.minutes * 60, "cycle", app.cycle.run_once),
+        (_WATCH_EVERY_S, "watch", app.watch.run_once),
+        (_CHECK_EVERY_S, "checks", app.checks.run_once),
+        (_HEAL_WATCH_EVERY_S, "heal watch", app.healer.keep_watch),
+        (_UPKEEP_EVERY_S, "upkeep", app.upkeep.run_once),
+    ):
+        app.schedule.every(seconds, name, partial(_tick_once, app, seconds, name, tick))
     app.schedule.start()
+
+
+async def _tick_once(app: App, seconds: float, name: str, tick: Tick) -> None:
+    """Once per period, whichever process it is; the short ones just wherever the work is held."""
+    if not app.roles.holds("ticks"):
+        return
+    if app.db.is_shared and seconds >= _COUNTED_S:
+        async with app.db.write() as tx:
+            # Not the whole period: two timers of one length are never quite in step.
+            if not await clocks.due(tx, f"tick:{name}", round(seconds * 900)):
+                return
+    await tick()
 
 
 async def keep_going(loop: Callable[[], Awaitable[None]], name: str, pause_s: float = 1.0) -> None:
@@ -206,6 +278,8 @@ async def keep_going(loop: Callable[[], Awaitable[None]], name: str, pause_s: fl
         try:
             await loop()
         # The boundary: a database that is away for a minute must not leave a deaf bot behind.
+        except Away as away:
+            log.warning("%s: broke off: %s; it begins again in %s s", name, away, pause_s)
         except Exception:
             log.exception("%s: broke off; it begins again in %s s", name, pause_s)
         await asyncio.sleep(pause_s)
@@ -253,30 +327,16 @@ def _open_door(host: str, port: int) -> socket.socket:
 @contextlib.contextmanager
 def _only_one(settings: Settings) -> Iterator[None]:
     """One process per SQLite file: two would each think they are the runner."""
-    if not settings.database.url.startswith("sqlite"):
-        yield
-        return
-    import fcntl
-
-    path = Path(settings.database.url.partition("///")[2] + ".lock")
-    with path.open("w") as held:
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            held.enter_context(running.sole(sqlite_file(settings.database.url)))
+        except running.Occupied as error:
+            raise CannotStart(str(error)) from None
+        except OSError as error:
             raise CannotStart(
-                f"{path}: another Watchstander runs on this database; stop it first"
+                f"[database] url: {error.filename} cannot be written ({error.strerror}); "
+                "mend that, or set another file"
             ) from None
-        yield
-
-
-@contextlib.asynccontextmanager
-async def _alone(app: App) -> AsyncIterator[None]:
-    """The same on PostgreSQL, where another machine may be the other one."""
-    async with lease.sole(app.db) as alone:
-        if not alone:
-            raise CannotStart(
-                "[database] url: another Watchstander runs on this database; stop it first"
-            )
         yield
 
 

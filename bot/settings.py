@@ -16,13 +16,15 @@ from bot.platforms.messenger.settings import MessengerSettings
 from bot.platforms.slack.settings import SlackSettings
 from bot.platforms.telegram.settings import TelegramSettings
 from bot.platforms.web.settings import WebSettings
+from bot.readiness import HealthSettings
+from bot.roles import ReplicaSettings
 from bot.settings_checks import read_checks
 from bot.settings_nudges import read_nudges
 from bot.settings_reading import Source, blame_unknown, read
 from engine.approvals.settings import ApprovalSettings
 from engine.audit import AuditSettings
 from engine.cycle import CycleSettings
-from engine.execution.dispatcher import DispatchSettings
+from engine.execution.dispatch import DispatchSettings
 from engine.execution.ssh import SshSettings
 from engine.healing.checks import Check
 from engine.healing.settings import HealSettings
@@ -112,6 +114,8 @@ class Settings:
     nudges: NudgeSettings
     nudge_rules: tuple[NudgeRule, ...]
     upkeep: UpkeepSettings
+    replica: ReplicaSettings
+    health: HealthSettings
 
 
 SECTIONS: Mapping[str, type] = {
@@ -133,6 +137,8 @@ SECTIONS: Mapping[str, type] = {
     "knowledge": KnowledgeSettings,
     "nudges": NudgeSettings,
     "upkeep": UpkeepSettings,
+    "replica": ReplicaSettings,
+    "health": HealthSettings,
 }
 """Tables that are always there: a missing one means its defaults."""
 

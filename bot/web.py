@@ -8,11 +8,15 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.platforms.slack.platform import SlackPlatform
 from bot.platforms.telegram.platform import TelegramPlatform
+from bot.web_floor import BODY_CEILING, Floor
 from handlers.services import Link
 from prompts.texts import say
+from storage import failpoints
+from storage.redaction import hidden
 
 #: Bytes of a webhook body that are read at all.
 BODY_LIMIT = 1_000_000
@@ -29,8 +33,12 @@ def build(
     slack: SlackPlatform | None,
     telegram: TelegramPlatform | None,
     version: str,
+    body_ceiling: int = 0,
 ) -> FastAPI:
-    """The application. Routers come ready-made from handlers and platforms."""
+    """The application. Routers come ready-made from handlers and platforms.
+
+    ``body_ceiling``: bytes of the largest body that a router was set up to take.
+    """
     app = FastAPI(title="Watchstander", version=version, docs_url=None, redoc_url=None)
     app.include_router(_health(ready, measure))
     for router in routers:
@@ -39,7 +47,27 @@ def build(
         app.include_router(_slack(slack))
     if telegram is not None:
         app.include_router(_telegram(telegram))
+    app.add_middleware(_Acknowledging)
+    app.add_middleware(Floor, ceiling=max(body_ceiling, BODY_CEILING))
     return app
+
+
+class _Acknowledging:
+    """Names the moment in which a sender hears that its POST was taken; see storage/failpoints."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                failpoints.before("http.ack")
+            await send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                failpoints.after("http.ack")
+
+        named = failpoints.armed() and scope["type"] == "http" and scope["method"] == "POST"
+        await self._app(scope, receive, answer if named else send)
 
 
 def _health(ready: Ready, measure: Measure) -> APIRouter:
@@ -56,7 +84,7 @@ def _health(ready: Ready, measure: Measure) -> APIRouter:
         links = await ready()
         ok = all(link.ok for link in links if link.needed)
         checks: dict[str, Any] = {
-            say(link.name, "en"): {"ok": link.ok, "detail": say(link.detail, "en")}
+            say(link.name, "en"): {"ok": link.ok, "detail": hidden(say(link.detail, "en"))}
             for link in links
         }
         body = {"status": "ready" if ok else "not ready", "checks": checks}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from dataclasses import dataclass
 
 from bot.links import Links
@@ -17,7 +18,7 @@ from handlers.inbound import Event
 from handlers.router import Router
 from handlers.webhooks import intake
 from storage import inbox
-from storage.database import Database
+from storage.database import Away, Database
 from storage.inbox import Delivery
 
 log = logging.getLogger(__name__)
@@ -59,11 +60,14 @@ class InboxWorker:
         self._tails: dict[str, asyncio.Task[None]] = {}
         self._ended = asyncio.Event()
         self._closing = False
+        self.turned = time.monotonic()
+        """When the loop last went round."""
 
     async def serve(self) -> None:
         """Run until cancelled."""
         async with self._db.listen("inbox") as news:
             while True:
+                self.turned = time.monotonic()
                 news.clear()
                 taken = await self._take()
                 if taken < self._settings.batch:
@@ -109,7 +113,9 @@ class InboxWorker:
             if self._tails.get(lane) is finished:
                 del self._tails[lane]
             if not finished.cancelled() and finished.exception() is not None:
-                log.error("inbox %s: storing failed", delivery.id, exc_info=finished.exception())
+                error = finished.exception()
+                trace = None if isinstance(error, Away) else error
+                log.error("inbox %s: storing failed: %s", delivery.id, error, exc_info=trace)
 
         task.add_done_callback(end)
 
@@ -119,9 +125,11 @@ class InboxWorker:
         if before is not None:
             await asyncio.wait([before])
         kind = event.kind.value if event else "ignored"
-        EVENTS.labels(delivery.source, kind).inc()
         # Only now: whoever waits behind their own earlier sentence takes no place from others.
         async with self._slots:
+            if self._closing:
+                return  # not begun: it stays in the inbox
+            EVENTS.labels(delivery.source, kind).inc()
             with HANDLING_SECONDS.labels(kind).time():
                 await self._router.handle(delivery, event)
 

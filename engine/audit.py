@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from storage import audit_read
+from storage import audit_read, failpoints
 from storage.audit import START
 from storage.database import Transaction
 
@@ -134,6 +134,12 @@ async def verify(tx: Transaction, settings: AuditSettings) -> Verdict:
         )
     findings += _restamped(checkpoints, kept, chain_findings)
     return Verdict(rows, last, tuple(findings))
+
+
+async def look_at_chain(tx: Transaction) -> tuple[tuple[Finding, ...], audit_read.Head]:
+    """What the rows alone show, and where they end: to compare two copies of one chain."""
+    findings, _, _ = await _walk(tx, set())
+    return tuple(findings), await audit_read.head(tx)
 
 
 async def _walk(tx: Transaction, wanted: set[int]) -> tuple[list[Finding], int, dict[int, str]]:
@@ -324,7 +330,9 @@ class Checkpointer:
                     return None
             point = Checkpoint(head.count, head.hash, tx.now)
             point = Checkpoint(head.count, head.hash, tx.now, key.sign(point.signed).hex())
+            failpoints.before("audit.sign")
             await asyncio.to_thread(self._write, [*lines, _line(point)][-_KEPT:])
+            failpoints.after("audit.sign")
             return point
 
     def _key(self, *, new: bool) -> Ed25519PrivateKey:

@@ -19,11 +19,14 @@ from engine.language.classify import by_model, classify
 from engine.requests import sla
 from engine.requests.assign import Roster
 from engine.requests.desk import Desk
-from storage import backlog, people
+from storage import backlog, clocks, people
 from storage.backlog import Fresh, Reading
 from storage.database import Database, Transaction
 
 _log = logging.getLogger(__name__)
+
+CYCLE = "cycle"
+"""The name of this work in ``storage.clocks``."""
 
 Sweep = Callable[[], Awaitable[WatchReport]]
 """``await sweep()`` escalates and expires actions: ``ApprovalWatch.run_once``."""
@@ -72,7 +75,7 @@ class CycleReport:
 
 
 class Cycle:
-    """Runs the steps. ``last`` is the report of the last finished run of this process, or None."""
+    """Runs the steps. The report of the last run is in the database, under ``CYCLE``."""
 
     def __init__(
         self,
@@ -85,7 +88,6 @@ class Cycle:
         draft: Work | None = None,
     ) -> None:
         self.settings = settings or CycleSettings()
-        self.last: CycleReport | None = None
         self._db = db
         self._desk = desk
         self._sweep = sweep
@@ -113,7 +115,8 @@ class Cycle:
             for name, step in self._steps().items():
                 await self._step(report, name, step)
             report.took_ms = round((time.monotonic() - begun) * 1000)
-            self.last = report
+            async with self._db.write() as tx:
+                await clocks.note(tx, CYCLE, report.to_json())
             return report
         finally:
             self._running = None

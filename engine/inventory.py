@@ -37,7 +37,9 @@ _PATTERNS = {
     "compose": _FOLDER,
     "compose_service": _CONTAINER,
     "key": _KEY_FILE,
+    "via": _CODE,
 }
+_BASTION_WORDS = ("code", "host", "address", "user", "key")
 _NAME_LIMIT = 200
 
 
@@ -84,10 +86,27 @@ class Asset:
     """Folder of its docker compose project on the host, an absolute path; "" = in none."""
     compose_service: str = ""
     """What the project calls it; the container's name when empty."""
+    via: str = ""
+    """Code of the bastion through which the host is reached; "" = directly."""
 
     def __post_init__(self) -> None:
         if not self.role:
             object.__setattr__(self, "role", _ROLES.get(self.layer, ""))
+
+
+@dataclass(frozen=True)
+class Bastion:
+    """A jump host: SSH goes through it to the hosts behind it. Nothing is run on it."""
+
+    code: str
+    host: str
+    address: str = ""
+    """Where SSH connects; the host name when empty."""
+    port: int = 22
+    user: str = ""
+    """Login name; the configured default when empty."""
+    key: str = ""
+    """Private key file; the configured default when empty."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +118,7 @@ class Inventory:
     assets: Mapping[str, Asset]
     listed: Listed = field(default=Listed())
     """Certificates, licences and domains, which end some day."""
+    bastions: Mapping[str, Bastion] = field(default_factory=dict)
 
     def on_host(self, host: str) -> list[Asset]:
         """The assets of a host."""
@@ -123,10 +143,10 @@ def load_inventory(path: Path) -> Inventory:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InventoryError(path, [f"{path}: cannot be read as TOML: {error}"]) from None
     problems: list[str] = [
-        f"{key}: unknown key; use [[institution]], [[system]], [[asset]]"
+        f"{key}: unknown key; use [[institution]], [[system]], [[asset]], [[bastion]]"
         f" and [[{']], [['.join(TABLES)}]] only"
         for key in raw
-        if key not in ("institution", "system", "asset", *TABLES)
+        if key not in ("institution", "system", "asset", "bastion", *TABLES)
     ]
     assets = {a.code: a for a in _assets(raw, problems)}
     inventory = Inventory(
@@ -134,6 +154,7 @@ def load_inventory(path: Path) -> Inventory:
         {s.code: s for s in _systems(raw, problems)},
         assets,
         read_listed(raw, assets, problems),
+        {b.code: b for b in _bastions(raw, problems)},
     )
     problems += _dangling(raw, inventory)
     if problems:
@@ -180,6 +201,19 @@ def _assets(raw: Mapping[str, Any], problems: list[str]) -> Iterator[Asset]:
         )
         if asset.code:
             yield asset
+
+
+def _bastions(raw: Mapping[str, Any], problems: list[str]) -> Iterator[Bastion]:
+    if "bastion" not in raw:
+        return
+    for where, table in _tables(raw, "bastion", {*_BASTION_WORDS, "port"}, problems):
+        words = {
+            key: _word(where, table, key, problems, needed=key in ("code", "host"))
+            for key in _BASTION_WORDS
+        }
+        bastion = Bastion(port=_port(where, table, problems), **words)
+        if bastion.code:
+            yield bastion
 
 
 def _compose_problems(where: str, table: Mapping[str, Any]) -> Iterator[str]:
@@ -290,7 +324,9 @@ def _good_name(name: object) -> bool:
 def _dangling(raw: Mapping[str, Any], inventory: Inventory) -> list[str]:
     """Codes that stand twice, and codes that point nowhere."""
     problems = [
-        problem for kind in ("institution", "system", "asset") for problem in _twice(raw, kind)
+        problem
+        for kind in ("institution", "system", "asset", "bastion")
+        for problem in _twice(raw, kind)
     ]
     problems += [
         f"system {system.code!r}: institution {system.institution!r} is not in this file; "
@@ -303,6 +339,12 @@ def _dangling(raw: Mapping[str, Any], inventory: Inventory) -> list[str]:
         "mend the code or add the [[system]]"
         for asset in inventory.assets.values()
         if asset.system and asset.system not in inventory.systems
+    ]
+    problems += [
+        f"asset {asset.code!r}: via {asset.via!r} is not in this file; "
+        "mend the code or add the [[bastion]]"
+        for asset in inventory.assets.values()
+        if asset.via and asset.via not in inventory.bastions
     ]
     return problems
 

@@ -18,7 +18,8 @@ class Step:
     host: str
     """Inventory host name; "" = inside Watchstander, no host is touched."""
     endpoint: str
-    """user@address:port that the connection goes to; "" for inside."""
+    """user@address:port that the connection goes to, with " via user@address:port" for the
+    bastion it goes through; "" for inside."""
     argv: tuple[str, ...]
     under: tuple[str, ...] = ()
     """If set, the step's output must be one path below one of these; else the run stops here."""
@@ -38,11 +39,23 @@ class Plan:
     reasons: tuple[Mapping[str, Any], ...] = field(default=())
     """Why this risk, as JSON of Text; not part of the digest."""
     policy_version: str = ""
+    rolling: int = 0
+    """Hosts in a wave: one host goes first and alone, then so many at a time, and the first that
+    fails ends it. 0 = all hosts at once."""
+
+    @property
+    def waves(self) -> tuple[tuple[str, ...], ...]:
+        """Its hosts in the plan's order, those that are worked on together in one tuple."""
+        hosts = tuple(dict.fromkeys(step.host for step in self.steps))
+        if not self.rolling:
+            return (hosts,)
+        later = range(1, len(hosts), self.rolling)
+        return (hosts[:1], *(hosts[start : start + self.rolling] for start in later))
 
     @property
     def digest(self) -> str:
         """SHA-256 over all that matters; cosmetic words (reasons, description) are left out."""
-        covered = {
+        covered: dict[str, Any] = {
             "action": self.action,
             "targets": list(self.targets),
             "params": dict(self.params),
@@ -50,6 +63,8 @@ class Plan:
             "risk": self.risk,
             "policy_version": self.policy_version,
         }
+        if self.rolling:
+            covered["rolling"] = self.rolling
         canonical = json.dumps(covered, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -69,4 +84,5 @@ class Plan:
             risk=raw["risk"],
             reasons=tuple(raw["reasons"]),
             policy_version=raw["policy_version"],
+            rolling=raw.get("rolling", 0),  # rows of before there was such a thing
         )

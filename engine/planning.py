@@ -18,7 +18,7 @@ from engine.errors import GiveUp, Why
 from engine.execution.outcome import visible
 from engine.inventory import Inventory, InventoryError, load_inventory
 from engine.plan import Plan, Step
-from engine.risk import Policy, PolicyError, load_policy
+from engine.risk import Level, Policy, PolicyError, load_policy
 from prompts.texts import Text, say, text
 
 MOST_TARGETS = 100
@@ -47,7 +47,14 @@ class PlanSettings:
     scripts: Path | None = None
     """Folder of registered scripts with its SHA256SUMS; without one script_exec is refused."""
 
+    wave: int = 5
+    """Hosts that a change is made on at a time, after one host alone; it ends at the first that
+    fails. 0 = on all hosts at once. Part of each plan that it applies to, so another number makes
+    new cards of those that wait."""
+
     def __post_init__(self) -> None:
+        if not 0 <= self.wave <= MOST_TARGETS:
+            raise ValueError(f"wave: {self.wave} must be a whole number from 0 to {MOST_TARGETS}")
         for root in self.log_roots:
             if not is_plain(root):
                 raise ValueError(
@@ -64,6 +71,7 @@ class Planner:
         self.inventory = inventory
         self.policy = policy
         self.scripts = scripts
+        self._wave = settings.wave
         self._context = Context(
             inventory,
             scripts,
@@ -99,7 +107,14 @@ class Planner:
             risk.level.name,
             tuple(reason.to_json() for reason in risk.reasons),
             self.policy.version,
+            self._rolling(kind, steps),
         )
+
+    def _rolling(self, kind: ActionType, steps: Sequence[Step]) -> int:
+        """Hosts in a wave; 0 where nothing is changed, or no second host could be spared."""
+        level = self.policy.levels.get(kind.name, self.policy.unlisted)
+        several = len({step.host for step in steps}) > 1
+        return self._wave if several and kind.changes and level > Level.LOW else 0
 
     def _kind(self, action: object) -> ActionType:
         if isinstance(action, str) and action in BY_NAME:
@@ -161,7 +176,9 @@ def _prove(steps: Sequence[Step]) -> None:
 def to_report(plan: Plan) -> dict[str, Any]:
     """The plan as the command line and REST show it: plain JSON, reasons in English.
 
-    ``steps`` has every step in order; ``hosts`` maps a host to the argv it will get, in order.
+    ``steps`` has every step in order; ``hosts`` maps a host to the argv it will get, in order;
+    ``waves`` lists the hosts that are worked on together, and with ``rolling`` (not 0) the first
+    that fails ends it.
     """
     hosts: dict[str, list[list[str]]] = {}
     for step in plan.steps:
@@ -177,6 +194,8 @@ def to_report(plan: Plan) -> dict[str, Any]:
         "digest": plan.digest,
         "steps": [_step_report(step) for step in plan.steps],
         "hosts": hosts,
+        "rolling": plan.rolling,
+        "waves": [list(wave) for wave in plan.waves] if hosts else [],
     }
 
 

@@ -9,11 +9,13 @@ from functools import partial
 from typing import Any
 
 from engine.actions.names import action_name
+from handlers import run_progress
 from handlers.card import Button, Card, Field, Tone
 from prompts.texts import Text, say, text
-from storage import people
+from storage import holds, people
 from storage.actions import Action
 from storage.database import Transaction
+from storage.holds import SHOWN_PLACES, Waiting
 from storage.lifecycle import State
 
 _TONES = {
@@ -28,12 +30,16 @@ _TONES = {
 }
 
 #: Verb, style, asks for a reason. The label is the message ``button_<verb>``.
+_CANCEL = ("cancel", "danger", False)
 _BUTTONS: Mapping[State, tuple[tuple[str, str, bool], ...]] = {
     State.PENDING_APPROVAL: (
         ("approve", "good", False),
         ("reject", "danger", True),
         ("details", "plain", False),
     ),
+    State.APPROVED: (_CANCEL,),
+    State.QUEUED: (_CANCEL,),
+    State.RUNNING: (_CANCEL,),
     State.UNKNOWN: (
         ("ran", "good", False),
         ("not_run", "danger", False),
@@ -63,6 +69,8 @@ class ActionView:
     action: Action
     requester: str
     decider: str
+    canceller: str = ""
+    waiting: Waiting | None = None
 
 
 async def view(tx: Transaction, action: Action) -> ActionView:
@@ -71,12 +79,22 @@ async def view(tx: Transaction, action: Action) -> ActionView:
         action,
         await people.name_of(tx, action.requester_id),
         await people.name_of(tx, action.decided_by),
+        await people.name_of(tx, action.cancelled_by),
+        await holds.queue(tx, action.id),
     )
 
 
 def verbs(action: Action) -> list[str]:
     """The buttons that the card has now."""
-    return [verb for verb, _, _ in _BUTTONS.get(action.state, ())]
+    return [verb for verb, _, _ in _buttons(action)]
+
+
+def _buttons(action: Action) -> tuple[tuple[str, str, bool], ...]:
+    if action.state is State.RUNNING and (
+        action.cancelled_at is not None or not run_progress.several_hosts(action)
+    ):
+        return ()  # there is nothing left that could be spared
+    return _BUTTONS.get(action.state, ())
 
 
 def action_card(shown: ActionView, language: str, tokens: Mapping[str, str]) -> Card:
@@ -84,19 +102,36 @@ def action_card(shown: ActionView, language: str, tokens: Mapping[str, str]) -> 
     action = shown.action
     speak = partial(say, language=language)
     buttons = tuple(
-        Button(speak(text(f"button_{verb}")), tokens[verb], style, wants_reason)
-        for verb, style, wants_reason in _BUTTONS.get(action.state, ())
+        Button(
+            speak(text(f"button_{verb}")),
+            tokens[verb],
+            style,
+            wants_reason,
+            may_want_code=verb == "approve",
+        )
+        for verb, style, wants_reason in _buttons(action)
     )
-    return Card(
+    card = Card(
         title=speak(text("card_title", id=action.id, name=action_name(action.type))),
         text=action.description,
         tone=_TONES.get(action.state, Tone.PLAIN),
         fields=_fields(shown, speak),
-        code=_code(action),
+        code=_code(action, speak),
         note=speak(_note(shown)),
         buttons=buttons,
         overflow_name=f"action-{action.id}.txt",
     )
+    return run_progress.brief(card, action)
+
+
+def waits_for(waiting: Waiting) -> Text:
+    """What an action waits for, who has that, and how many are before it."""
+    if not waiting.target:
+        return text("replicas_waits_far", places=SHOWN_PLACES)
+    place = {"target": waiting.target, "place": waiting.place}
+    if waiting.holder is None:
+        return text("replicas_waits_line", **place)
+    return text("replicas_waits_held", holder=waiting.holder, since=waiting.since, **place)
 
 
 def plan_lines(plan: Mapping[str, Any]) -> list[str]:
@@ -117,10 +152,16 @@ def _fields(shown: ActionView, speak: Callable[[Text | str], str]) -> tuple[Fiel
         ("field_requester", shown.requester),
         ("field_state", speak(text(f"state_{action.state.value}"))),
     ]
+    words = f": {action.comment}" if action.comment else ""
     if shown.decider:
         decided = "field_rejected_by" if action.state is State.REJECTED else "field_approved_by"
-        words = f"{shown.decider}: {action.comment}" if action.comment else shown.decider
-        rows.append((decided, words))
+        # Whoever calls it off has the last word: the reason is theirs then.
+        rows.append((decided, shown.decider + ("" if shown.canceller else words)))
+    if shown.canceller:
+        rows.append(("field_cancelled_by", shown.canceller + words))
+    if shown.waiting:
+        rows.append(("replicas_field_waits", speak(waits_for(shown.waiting))))
+    rows += [(label, speak(value)) for label, value in run_progress.rows(action)]
     return tuple(Field(speak(text(label)), value) for label, value in rows if value)
 
 
@@ -143,8 +184,15 @@ def _because(action: Action, speak: Callable[[Text | str], str]) -> list[str]:
     return [" · ".join(map(speak, found))] if found else []
 
 
-def _code(action: Action) -> str:
+def _code(action: Action, speak: Callable[[Text | str], str]) -> str:
+    lost = run_progress.lost_lines(action)
     lines = plan_lines(action.plan)
+    if lost:
+        hosts = [step["host"] for step in action.plan["steps"]]
+        # All of them: whoever settles it has to look at each.
+        return "\n".join(
+            f"{line} → {speak(lost[host])}" for line, host in zip(lines, hosts, strict=True)
+        )
     if len(lines) > _SHOWN_PLAN_LINES:
         hidden = len(lines) - _SHOWN_PLAN_LINES
         lines = [*lines[:_SHOWN_PLAN_LINES], f"… +{hidden}"]
@@ -176,5 +224,5 @@ def _note(shown: ActionView) -> Text:
         return text("note_unknown", id=action.id)
     if action.state is State.SUPERSEDED:
         return text("note_superseded", id=action.id, new=action.superseded_by)
-    at = action.finished_at or action.decided_at or action.created_at
+    at = action.finished_at or action.cancelled_at or action.decided_at or action.created_at
     return text("note_plain", id=action.id, at=at, digest=action.digest[:12])

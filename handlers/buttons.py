@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from engine.approvals.cancel import cancel
 from engine.approvals.proposals import Verdict
+from engine.approvals.second_factor import CodeNeeded, split_code
 from engine.errors import GiveUp, Why
 from handlers import article_buttons, incident_buttons, nudges, reasons
 from handlers.action_card import plan_lines
+from handlers.commands import cancel as cancel_command
 from handlers.commands.call import Call
 from handlers.replies import Reply
 from prompts.texts import text
@@ -54,7 +57,14 @@ async def _same_message(call: Call, button: ButtonRow) -> None:
 
 
 async def _approve(call: Call, button: ButtonRow) -> None:
-    await _decide(call, button, Verdict.APPROVE)
+    number = button.payload["action"]
+    try:
+        await _decide(call, button, Verdict.APPROVE)
+    except CodeNeeded as needed:
+        # Nothing was written yet: the filled form decides.
+        question = text("security_ask_code", id=number)
+        if not await reasons.asked_first(call, question, needed.text, for_code=True):
+            raise
 
 
 async def _reject(call: Call, button: ButtonRow) -> None:
@@ -65,15 +75,24 @@ async def _reject(call: Call, button: ButtonRow) -> None:
 
 
 async def _decide(call: Call, button: ButtonRow, verdict: Verdict) -> None:
+    typed = reasons.given(call)
+    code, comment = split_code(typed) if verdict is Verdict.APPROVE else ("", typed)
     action = await call.services.proposals.decide(
         call.tx,
         call.person,
         int(button.payload["action"]),
         verdict,
         digest=button.payload["digest"],
-        comment=reasons.given(call),
+        comment=comment,
+        code=code,
     )
     await call.whisper(text(f"decided_{verdict}", id=action.id))
+
+
+async def _cancel(call: Call, button: ButtonRow) -> None:
+    policy = call.services.proposals.planner.policy
+    action = await cancel(call.tx, policy, call.person, int(button.payload["action"]))
+    await call.whisper(await cancel_command.answer(call.tx, action))
 
 
 async def _details(call: Call, button: ButtonRow) -> None:
@@ -148,6 +167,7 @@ async def _drop(call: Call, button: ButtonRow) -> None:
 _VERBS: Mapping[str, Callable[[Call, ButtonRow], Awaitable[None]]] = {
     "approve": _approve,
     "reject": _reject,
+    "cancel": _cancel,
     "details": _details,
     "ran": _ran,
     "not_run": _not_run,

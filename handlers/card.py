@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from engine.execution.outcome import written_out
+from storage.redaction import hidden
 
 #: Controls, marks of direction, half surrogates, odd line breaks. Joiners are part of words and
 #: pictures, and stay.
@@ -46,6 +47,7 @@ class Button:
     style: str = "plain"  #: plain, good, danger
     wants_reason: bool = False  #: the platform may ask for a line of text before it sends the press
     code: str = ""  #: what programs call it in the message schema (A8); "" = its token
+    may_want_code: bool = False  #: the press may take the six digits of a second factor
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,18 @@ class Card:
             fields=fields,
             code=_seen(self.code),
             note=_seen(self.note),
+        )
+
+    def without_secrets(self) -> Card:
+        """The same without what is known as a secret or has the form of one."""
+        return replace(
+            self,
+            text=hidden(self.text),
+            title=hidden(self.title),
+            fields=tuple(Field(f.label, hidden(f.value)) for f in self.fields),
+            code=hidden(self.code),
+            note=hidden(self.note),
+            buttons=tuple(replace(b, label=hidden(b.label)) for b in self.buttons),
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Asking for a reason before something is decided, where the platform can open a form."""
+"""Asking for a reason or a code before something is decided, where the platform has forms."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ MAX_COMMENT = 1000
 """Characters of a reason that are kept."""
 
 
-async def asked_first(call: Call, question: Text, fallback: Text) -> bool:
+async def asked_first(
+    call: Call, question: Text, fallback: Text, *, for_code: bool = False
+) -> bool:
     """Whether a form was asked for, so that nothing is decided now: the filled form will.
 
     ``fallback`` says how to give the reason by command when the form cannot be opened.
+    ``for_code``: it asks for the six digits of an authenticator, not for a reason.
     """
     if call.event.kind is EventKind.FORM or "trigger_id" not in call.event.context:
         return False
@@ -24,7 +27,7 @@ async def asked_first(call: Call, question: Text, fallback: Text) -> bool:
         "person_id": call.person.id,
         "language": call.person.language,
         "token": call.event.button,
-        "context": dict(call.event.context),
+        "context": {**call.event.context, **({"asks": "code"} if for_code else {})},
         "fallback": fallback.to_json(),
     }
     await outbox.ask_reason(call.tx, call.room.id, body)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
+from engine.approvals.second_factor import WrongCode
 from engine.errors import GiveUp, RetryLater, Why
 from engine.knowledge.library import Asked as Found
 from engine.language.classify import Suggestion
@@ -25,7 +26,7 @@ from handlers.replies import Reply
 from handlers.services import Services
 from prompts.texts import Text, text
 from storage import inbox, outbox, rooms
-from storage.database import Transaction
+from storage.database import Away, Transaction
 from storage.inbox import Delivery
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,9 @@ class Router:
         except RetryLater as later:
             async with self._services.db.write() as tx:
                 await inbox.postpone(tx, delivery.id, str(later), int(later.delay * 1000))
+        except Away:
+            # No fault of this delivery, and no try of it: it waits until the database is back.
+            raise
         # The boundary: a bug met by one event must not stop the others.
         except Exception as error:
             log.exception("inbox %s could not be handled", delivery.id)
@@ -106,7 +110,11 @@ class Router:
                 asked.suggestion,
                 asked.found,
             )
-            await _dispatch(call, asked.reading)
+            try:
+                await _dispatch(call, asked.reading)
+            except WrongCode as wrong:
+                # Not rolled back: the failed try has to count.
+                await call.whisper(Reply(text=wrong.text, tone=Tone.WARNING))
 
     def _hear(self, event: Event | None) -> nudges.Offer | None:
         """The check to offer for what was said, not to us; commands are none of it."""

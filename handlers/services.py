@@ -16,6 +16,7 @@ from engine.language.reader import Reader
 from engine.nudges import Nudges
 from engine.requests.desk import Desk
 from engine.upkeep.expiry import Upkeep
+from handlers.api.wrong_tokens import WrongTokens
 from handlers.explaining import Explaining
 from prompts.texts import Text
 from storage.database import Database
@@ -62,3 +63,5 @@ class Services:
     """The configured health checks (engine/healing/checks)."""
     report_settings: ReportSettings = field(default=ReportSettings(), kw_only=True)
     """How reports become incidents (engine/incidents/reports)."""
+    wrong_tokens: WrongTokens = field(default_factory=WrongTokens, kw_only=True)
+    """Wrong bearer tokens by address (handlers/api/wrong_tokens)."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from storage import audit, cards
+from storage import audit, cards, holds
 from storage.database import Transaction
 from storage.lifecycle import MOVES, Move, State
 from storage.people import ITSELF
@@ -22,6 +22,9 @@ from storage.tables import actions, people
 
 WATCHSTANDER = "watchstander"
 """The actor of moves that no person made."""
+
+_IN_LINE = set(Move) - {Move.ASK, Move.REJECT, Move.SETTLE_RAN, Move.SETTLE_NOT_RUN}
+"""Moves after which others wait for something else than before."""
 
 
 @dataclass(frozen=True)
@@ -217,6 +220,8 @@ async def move(
         {"state": new_state.value, **(detail or {})},
     )
     await cards.refresh(tx, subject(action_id))
+    if step in _IN_LINE:
+        await holds.show_line(tx, action_id)
     tx.wake("actions")
     return True
 
@@ -242,19 +247,6 @@ def _conditions(tx: Transaction, step: Move, only: Guard) -> list[sa.ColumnEleme
             )
         )
     return found
-
-
-async def ready(
-    tx: Transaction, limit: int, after: int = 0, only_risk: str | None = None
-) -> list[Action]:
-    """The oldest actions that wait for the runner, above a row id; of one risk level or of all."""
-    query = sa.select(actions).where(
-        actions.c.state.in_([state.value for state in MOVES[Move.CLAIM]]), actions.c.id > after
-    )
-    if only_risk is not None:
-        query = query.where(actions.c.risk == only_risk)
-    rows = await tx.all(query.order_by(actions.c.id).limit(limit))
-    return [_action(row) for row in rows]
 
 
 async def overdue(tx: Transaction) -> list[Action]:
@@ -314,6 +306,59 @@ async def escalated(tx: Transaction, action_id: int) -> bool:
     )
     if changed == 1:
         await audit.append(tx, WATCHSTANDER, "action.escalate", subject(action_id))
+        await cards.refresh(tx, subject(action_id))
+    return changed == 1
+
+
+async def cancel(
+    tx: Transaction,
+    action_id: int,
+    person_id: int,
+    actor: str,
+    reason: str,
+    detail: Mapping[str, Any],
+) -> bool:
+    """Call an action off. False: it is over, or somebody called it off before.
+
+    One that has not begun never will; of one that runs nothing more is begun, which its runner
+    hears at once.  The reason takes the place of the approver's comment, which is in the audit log.
+    """
+    who = {"cancelled_by": person_id, "cancelled_at": tx.now, "comment": reason}
+    detail = {**detail, "reason": reason}
+    if await move(tx, action_id, Move.CANCEL, actor, values=who, detail=detail):
+        return True
+    changed = await tx.change(
+        actions.update()
+        .where(
+            actions.c.id == action_id,
+            actions.c.state == State.RUNNING.value,
+            actions.c.cancelled_at.is_(None),
+        )
+        .values(**who)
+    )
+    if changed != 1:
+        return False
+    told = {"state": State.RUNNING.value, **detail}
+    await audit.append(tx, actor, f"action.{Move.CANCEL}", subject(action_id), told)
+    await cards.refresh(tx, subject(action_id))
+    tx.wake("actions")
+    return True
+
+
+async def progress(
+    tx: Transaction, action_id: int, run_id: str, standing: Mapping[str, Any]
+) -> bool:
+    """Keep what each host of a run is at, and show it. False: the run is no longer this one."""
+    changed = await tx.change(
+        actions.update()
+        .where(
+            actions.c.id == action_id,
+            actions.c.run_id == run_id,
+            actions.c.state == State.RUNNING.value,
+        )
+        .values(progress=_json(standing))
+    )
+    if changed == 1:
         await cards.refresh(tx, subject(action_id))
     return changed == 1
 

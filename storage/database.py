@@ -7,10 +7,11 @@ half way for a lock; reads have connections of their own (WAL).  PostgreSQL uses
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,57 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
 
 from storage import failpoints, signals
+from storage.postgresql_connection import connect_args
 from storage.sqlite_connection import connect
+from storage.turns import Turns
 
 Clock = Callable[[], int]
 
 _BUSY_TIMEOUT_MS = 10_000
+_READ_ONLY = "25006"
+"""PostgreSQL's word for a write where only reading is allowed."""
+_WRITERS = 8
+"""Writing transactions at a time on PostgreSQL, out of twenty connections: each may read beside."""
+_POOL_TIMEOUT_S = 10
+"""How long to wait for one of the connections while all are in use."""
+
+
+class Away(Exception):
+    """The database cannot be used now: gone, full, read-only or too slow. Nothing was stored.
+
+    After a commit whose answer got lost it may be stored all the same, as after any lost answer.
+    """
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """Every way in which a database can be away is Away; what is wrong with a statement is not."""
+    try:
+        yield
+    except sa.exc.TimeoutError as error:
+        raise Away(_first_line(error)) from error
+    except sa.exc.DBAPIError as error:
+        if not _is_away(error):
+            raise
+        raise Away(_first_line(error)) from error
+
+
+def _is_away(error: sa.exc.DBAPIError) -> bool:
+    if isinstance(error.orig, sqlite3.Error):
+        # SQLite says OperationalError of everything; code 1 is a statement that makes no sense.
+        code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        return isinstance(error, sa.exc.OperationalError) and code != sqlite3.SQLITE_ERROR
+    lost = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
+    read_only = getattr(error.orig, "sqlstate", "") == _READ_ONLY
+    return lost or read_only or error.connection_invalidated
+
+
+def _first_line(error: sa.exc.SQLAlchemyError) -> str:
+    told = getattr(error, "orig", None) or error
+    return f"the database cannot be used: {str(told).strip().partition(chr(10))[0]}"
 
 
 @dataclass(frozen=True)
@@ -37,6 +81,14 @@ class DatabaseSettings:
 
     synchronous: str = "FULL"
     """SQLite only: FULL survives a power cut; NORMAL is faster and survives a killed process."""
+
+    patience_s: float = 20.0
+    """PostgreSQL only: seconds without an answer to a statement after which its connection is given
+    up, and after which the server ends a transaction that stands still. Migrations have no end."""
+
+    def __post_init__(self) -> None:
+        if self.patience_s < 1:
+            raise ValueError(f"patience_s: {self.patience_s} is too short; give at least 1")
 
 
 @dataclass
@@ -92,6 +144,14 @@ class Transaction:
         """Run an UPDATE or DELETE and give how many rows it changed."""
         return (await self.execute(statement)).rowcount
 
+    async def alone(self, lock: int) -> None:
+        """Until the end of this transaction nobody else passes here with the same number.
+
+        On SQLite every writing transaction is alone anyway.
+        """
+        if self.dialect == "postgresql":
+            await self.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
+
     def wake(self, topic: str) -> None:
         """After the commit, wake whoever waits for this topic (inbox, outbox, actions …)."""
         self.topics.add(topic)
@@ -109,13 +169,18 @@ class Database:
     """Opens transactions and tells waiting loops that something was committed."""
 
     def __init__(
-        self, reader: AsyncEngine, writer: AsyncEngine, clock: Clock | None = None
+        self,
+        reader: AsyncEngine,
+        writer: AsyncEngine,
+        clock: Clock | None = None,
+        unhurried: AsyncEngine | None = None,
     ) -> None:
         self._reader = reader
         self._writer = writer
+        self._unhurried = unhurried or writer
         self._clock = clock
         self._is_sqlite = writer.dialect.name == "sqlite"
-        self._turn = asyncio.Lock()
+        self._turns = Turns(1 if self._is_sqlite else _WRITERS)
         self._waiters: dict[str, set[asyncio.Event]] = {}
         self._hearers: dict[str, Callable[[str], None]] = {}
         self._me = uuid.uuid4().hex
@@ -128,8 +193,17 @@ class Database:
         """
         url = sa.make_url(settings.url)
         if url.get_backend_name() != "sqlite":
-            engine = create_async_engine(url, pool_pre_ping=True, pool_size=10)
-            return cls(engine, engine, clock)
+            engine = create_async_engine(
+                url,
+                pool_pre_ping=True,
+                pool_size=10,
+                pool_timeout=_POOL_TIMEOUT_S,
+                connect_args=connect_args(url, settings.patience_s),
+            )
+            unhurried = create_async_engine(
+                url, poolclass=NullPool, connect_args=connect_args(url, None)
+            )
+            return cls(engine, engine, clock, unhurried)
         if url.database:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         writer = _sqlite_engine(url, settings.synchronous, "BEGIN IMMEDIATE", size=1)
@@ -140,32 +214,36 @@ class Database:
     async def close(self) -> None:
         await self._reader.dispose()
         await self._writer.dispose()
+        await self._unhurried.dispose()
 
     @property
     def writer(self) -> AsyncEngine:
-        """The engine that migrations run on."""
-        return self._writer
+        """The engine that migrations run on: their statements take as long as they need."""
+        return self._unhurried
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
-        """A read-only transaction."""
-        async with self._reader.connect() as connection:
-            yield Transaction(connection, await self._now(connection))
-            await connection.rollback()
+        """A read-only transaction. Raises Away."""
+        with telling():
+            async with self._reader.connect() as connection:
+                yield Transaction(connection, await self._now(connection))
+                await connection.rollback()
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[Transaction]:
-        """A transaction that commits at the end, or rolls back when the block raises."""
-        if self._is_sqlite:
-            async with self._turn, self._writer.begin() as connection:
+    async def write(self, *, urgent: bool = False) -> AsyncIterator[Transaction]:
+        """A transaction that commits at the end, or rolls back when the block raises.
+
+        ``urgent``: somebody waits for its commit within seconds; it goes before the others that
+        wait here.  Raises Away.
+        """
+        # On PostgreSQL the urgent ones have connections left that the others never use up.
+        waits = self._is_sqlite or not urgent
+        turn = self._turns.take(urgent=urgent) if waits else nullcontext()
+        with telling():
+            async with turn, self._writer.begin() as connection:
                 tx = Transaction(connection, await self._now(connection))
                 yield tx
-                failpoints.commit(tx.points, "before")
-        else:
-            async with self._writer.begin() as connection:
-                tx = Transaction(connection, await self._now(connection))
-                yield tx
-                if tx.topics or tx.told:
+                if self.is_shared and (tx.topics or tx.told):
                     await signals.send(connection, self._me, tx.topics, tx.told)
                 failpoints.commit(tx.points, "before")
         failpoints.commit(tx.points, "after")

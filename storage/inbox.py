@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from storage.database import Transaction
+from storage.redaction import hidden
 from storage.tables import inbox
 
 #: Half a surrogate pair, which no database takes, and U+0000, which PostgreSQL does not.
@@ -127,7 +128,7 @@ async def postpone(tx: Transaction, delivery: int, error: str, delay_ms: int) ->
     await tx.change(
         inbox.update()
         .where(inbox.c.id == delivery, inbox.c.state == "NEW")
-        .values(attempts=inbox.c.attempts + 1, error=error, not_before=tx.now + delay_ms)
+        .values(attempts=inbox.c.attempts + 1, error=hidden(error), not_before=tx.now + delay_ms)
     )
 
 
@@ -136,7 +137,9 @@ async def fail(tx: Transaction, delivery: int, error: str) -> None:
     await tx.change(
         inbox.update()
         .where(inbox.c.id == delivery, inbox.c.state == "NEW")
-        .values(state="FAILED", attempts=inbox.c.attempts + 1, error=error, handled_at=tx.now)
+        .values(
+            state="FAILED", attempts=inbox.c.attempts + 1, error=hidden(error), handled_at=tx.now
+        )
     )
 
 

@@ -14,7 +14,7 @@ from storage.database import Transaction
 from storage.incident_tables import incidents
 
 _REPORTS = 0x57415449  # advisory lock: one taker of reports at a time
-_DECIDING = 0x57415444  # advisory lock: one decider about new repairs at a time
+_DECIDING = 0x5741544A  # advisory lock: one decider about new repairs at a time
 
 
 async def hold(tx: Transaction, reported: Iterable[tuple[str, str]]) -> None:

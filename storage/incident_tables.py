@@ -162,8 +162,9 @@ expiries = table(
 )
 
 clocks = sa.Table(
-    "clocks",  # daily work: the local day that was last done, "2026-11-20"
+    "clocks",  # work that comes back: the local day ("2026-11-20") or moment it was last done
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("day", sa.Text, nullable=False),
+    sa.Column("report", sa.Text),  # what it did then
 )

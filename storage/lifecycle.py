@@ -24,6 +24,7 @@ class State(StrEnum):
     REJECTED = "REJECTED"  #: a person said no
     EXPIRED = "EXPIRED"  #: not decided, or not run, in time
     SUPERSEDED = "SUPERSEDED"  #: plan, target, risk or policy changed: a new card replaced it
+    CANCELLED = "CANCELLED"  #: a person called it off before it began
 
 
 class Move(StrEnum):
@@ -35,6 +36,7 @@ class Move(StrEnum):
     REJECT = "reject"
     EXPIRE = "expire"
     SUPERSEDE = "supersede"
+    CANCEL = "cancel"
     CLAIM = "claim"
     SUCCEED = "succeed"
     FAIL = "fail"
@@ -57,6 +59,13 @@ MOVES: dict[Move, dict[State, State]] = {
         State.PENDING_APPROVAL: State.SUPERSEDED,
         State.APPROVED: State.SUPERSEDED,
         State.QUEUED: State.SUPERSEDED,
+    },
+    # A RUNNING action that is called off stays where it is: actions.cancelled_at says that nothing
+    # more of it is begun, and its end is that of what ran.
+    Move.CANCEL: {
+        State.PENDING_APPROVAL: State.CANCELLED,
+        State.APPROVED: State.CANCELLED,
+        State.QUEUED: State.CANCELLED,
     },
     Move.CLAIM: {State.QUEUED: State.RUNNING, State.APPROVED: State.RUNNING},
     Move.SUCCEED: {State.RUNNING: State.SUCCEEDED},

@@ -26,6 +26,10 @@ from storage.tables import messages
 
 METADATA = ("itsm_ticket_id", "asset_code", "severity")
 
+NEWS = "web"
+"""Where other processes are told of messages (Database.hear): one of these and its key or row."""
+ADDED, REWRITTEN, SESSION_ENDED = "+", "*", "-"
+
 
 class SenderType(StrEnum):
     HUMAN = "HUMAN"
@@ -46,6 +50,8 @@ class Message:
     to_person: int | None
     """Only this person sees it; None = everyone in the room."""
     body: dict[str, Any]
+    state: int = 0
+    """Another number after each rewriting; it means nothing outside this process."""
 
     def visible_to(self, person_id: int) -> bool:
         return self.to_person is None or self.to_person == person_id
@@ -98,6 +104,7 @@ async def add(
             return Added(before, False)
         message = await _insert(tx, values)
     tx.wake("messages")
+    tx.tell(NEWS, ADDED + message.key)
     return Added(message, True)
 
 
@@ -119,6 +126,7 @@ async def change(tx: Transaction, key: str, body: Mapping[str, Any]) -> Message 
     if changed == 0:
         return None
     tx.wake("messages")
+    tx.tell(NEWS, REWRITTEN + key)
     return await by_key(tx, key)
 
 
@@ -179,6 +187,7 @@ def _message(row: sa.Row[Any]) -> Message:
         row.sender_type,
         row.to_person,
         json.loads(row.body),
+        hash(row.body),
     )
 
 

@@ -15,9 +15,11 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from storage.database import Database
+from storage.database import Database, telling
 
-_LOCK = 0x57415444  # PostgreSQL advisory lock: replicas that start together migrate one by one
+LOCK = 0x57415444
+"""PostgreSQL advisory lock: replicas that start together migrate one by one."""
+
 _VERSION_TABLE = "alembic_version"
 
 
@@ -73,10 +75,11 @@ async def upgrade(db: Database) -> bool:
     """Run the missing revisions in one transaction; True when there were some.
 
     Raises WrongSchema, and changes nothing, for a database from a later version or of another
-    program.
+    program; raises Away.
     """
-    async with db.writer.begin() as connection:
-        return await connection.run_sync(_upgrade)
+    with telling():
+        async with db.writer.begin() as connection:
+            return await connection.run_sync(upgrade_within)
 
 
 async def require_current(db: Database) -> None:
@@ -88,16 +91,28 @@ async def require_current(db: Database) -> None:
 
 def to_revision(connection: sa.Connection, revision: str) -> None:
     """Move a database to a revision, forward or back ("base" = no tables)."""
-    config = _config(connection)
-    if revision == "base":
-        command.downgrade(config, revision)
-    else:
-        command.upgrade(config, revision)
+    at = MigrationContext.configure(connection).get_current_revision()
+    move = command.downgrade if revision in _before(at) else command.upgrade
+    move(_config(connection), revision)
 
 
-def _upgrade(connection: sa.Connection) -> bool:
+def revisions_before(connection: sa.Connection) -> list[str]:
+    """The revisions that a database can be taken back to, the nearest first."""
+    return _before(MigrationContext.configure(connection).get_current_revision())[:-1]
+
+
+def _before(revision: str | None) -> list[str]:
+    """What comes before a revision, the nearest first, "base" last."""
+    if revision is None:
+        return ["base"]
+    scripts = ScriptDirectory.from_config(_config()).iterate_revisions(revision, "base")
+    return [*(script.revision for script in scripts if script.revision != revision), "base"]
+
+
+def upgrade_within(connection: sa.Connection) -> bool:
+    """The same as ``upgrade`` in a transaction that is open already."""
     if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
     found = _state(connection)
     if found is Schema.CURRENT:
         return False

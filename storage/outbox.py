@@ -23,6 +23,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from storage.database import Transaction
+from storage.redaction import hidden
 from storage.tables import outbox
 
 PERSONAL = ("whisper", "form")
@@ -156,7 +157,7 @@ async def postpone(tx: Transaction, parcel: int, error: str, delay_ms: int) -> N
     await tx.change(
         outbox.update()
         .where(outbox.c.id == parcel, outbox.c.state == "WAITING")
-        .values(error=error, not_before=tx.now + delay_ms)
+        .values(error=hidden(error), not_before=tx.now + delay_ms)
     )
     tx.wake("outbox")
 
@@ -166,7 +167,7 @@ async def give_up(tx: Transaction, parcel: int, error: str) -> None:
     await tx.change(
         outbox.update()
         .where(outbox.c.id == parcel, outbox.c.state == "WAITING")
-        .values(state="GAVE_UP", error=error)
+        .values(state="GAVE_UP", error=hidden(error))
     )
 
 

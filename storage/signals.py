@@ -10,13 +10,17 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import psycopg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.postgresql_connection import Connection
 
 _CHANNEL = "watchstander"
 _LONGEST = 7_900
 """Bytes; PostgreSQL takes less than 8,000."""
+_ASK_EVERY_S = 10.0
+"""A link that is cut without a word brings no news either: the server is asked now and then."""
+_ANSWER_S = 10.0
 
 Heard = Callable[[list[str], list[tuple[str, str]]], None]
 """``heard(topics, told)``: what another process committed."""
@@ -31,16 +35,31 @@ async def send(
     await connection.execute(sa.select(sa.func.pg_notify(_CHANNEL, packed)))
 
 
-async def listen(url: sa.URL, me: str, listening: Callable[[], None], heard: Heard) -> None:
+async def listen(
+    url: sa.URL,
+    me: str,
+    listening: Callable[[], None],
+    heard: Heard,
+    ask_every_s: float = _ASK_EVERY_S,
+    answer_s: float = _ANSWER_S,
+) -> None:
     """Hear what the others commit, until cancelled. Raises psycopg.Error when the link breaks.
 
-    ``listening`` is called once nothing more can be missed.
+    ``listening`` is called once nothing more can be missed.  Asked every ``ask_every_s`` seconds, a
+    server that gives no answer within ``answer_s`` counts as a link that broke.
     """
     address = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    async with await psycopg.AsyncConnection.connect(address, autocommit=True) as connection:
+    opened = await Connection.connect(address, autocommit=True, connect_timeout=round(answer_s) + 1)
+    async with opened as connection:
+        connection.patience_s = answer_s
         await connection.execute(f"LISTEN {_CHANNEL}")
         listening()
-        async for notice in connection.notifies():
-            news: dict[str, Any] = json.loads(notice.payload)
-            if news["from"] != me:
-                heard(news["topics"], [(channel, words) for channel, words in news["told"]])
+        while True:
+            # In an exchange of its own, which ends by itself and so needs no limit.
+            connection.patience_s = None
+            async for notice in connection.notifies(timeout=ask_every_s):
+                news: dict[str, Any] = json.loads(notice.payload)
+                if news["from"] != me:
+                    heard(news["topics"], [(channel, words) for channel, words in news["told"]])
+            connection.patience_s = answer_s
+            await connection.execute("SELECT 1")

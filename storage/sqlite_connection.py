@@ -69,11 +69,12 @@ class Connection(aiosqlite.Connection):
 
 
 async def connect(database: str) -> Connection:
-    """Open a database file."""
+    """Open a database file, or what a ``file:`` address names."""
 
     def opened() -> sqlite3.Connection:
         # SQLAlchemy hands connections between tasks; each is used by one at a time.
-        return sqlite3.connect(database, check_same_thread=False)
+        address = database.startswith("file:")
+        return sqlite3.connect(database, check_same_thread=False, uri=address)
 
     connection = Connection(opened, iter_chunk_size=64)
     connection._thread.daemon = True  # a process that ends must not wait for it

@@ -35,7 +35,11 @@ def run(args: argparse.Namespace) -> int:
     if problems:
         results(problems)
         return 1
-    notes = [*_hosts_without_keys(settings), *_reach_of_playbooks(settings)]
+    notes = [
+        *_hosts_without_keys(settings),
+        *asyncio.run(_without_factor(settings)),
+        *_reach_of_playbooks(settings),
+    ]
     remark(*(f"note: {line}" for line in notes))
     result("no problems")
     return 0
@@ -48,6 +52,7 @@ async def problems_of(settings: Settings) -> list[str]:
         *_model(settings),
         *await _embeddings(settings),
         *_audit(settings),
+        *_factor_key(settings),
         *await _database(settings),
     ]
 
@@ -72,6 +77,32 @@ def _hosts_without_keys(settings: Settings) -> list[str]:
     from engine.inventory import load_inventory
 
     return missing_host_keys(settings.ssh, load_inventory(settings.inventory.file))
+
+
+async def _without_factor(settings: Settings) -> list[str]:
+    """Who could not approve, for want of an authenticator. Only for a database that is there."""
+    from bot.commandline.opening import database
+    from bot.commandline.output import Failure
+    from bot.commandline.totp import without_factor
+    from storage import second_factors
+
+    if not settings.approvals.coded:
+        return []
+    enrolled: set[str] = set()
+    try:
+        async with database(settings) as db, db.read() as tx:
+            enrolled = {name for name, _ in await second_factors.enrolled(tx)}
+    except Failure:
+        # No database yet, or an older one: nobody can be enrolled there.
+        enrolled = set()
+    key_file = settings.approvals.factor_key_file
+    gone = [f"{key_file} is gone: no code can be checked; restore it"]
+    levels = " and ".join(settings.approvals.coded)
+    return (gone if enrolled and not key_file.exists() else []) + [
+        f"{name} has no authenticator and cannot approve {levels}: "
+        f'run: watchstander totp enrol "{name}"'
+        for name in without_factor(settings, enrolled)
+    ]
 
 
 def _reach_of_playbooks(settings: Settings) -> list[str]:
@@ -160,6 +191,19 @@ def _audit(settings: Settings) -> list[str]:
         load_key(settings.audit.key_file)
     except CannotSign as error:
         return [f"{settings.path.name}: [audit] key_file: {error.finding.detail}"]
+    return []
+
+
+def _factor_key(settings: Settings) -> list[str]:
+    from engine.approvals.second_factor import FactorError, load_key
+
+    key_file = settings.approvals.factor_key_file
+    if not settings.approvals.coded or not key_file.exists():
+        return []
+    try:
+        load_key(key_file)
+    except FactorError as error:
+        return [f"{settings.path.name}: [approvals] factor_key_file: {error}"]
     return []
 
 

@@ -13,6 +13,7 @@ from storage import audit_read, migrate, people, rooms
 from storage.address import sqlite_file
 from storage.database import Database
 from storage.migrate import Schema, Unreachable, WrongSchema
+from storage.people import Person
 
 
 def settings_from(path: Path) -> Settings:
@@ -73,3 +74,21 @@ async def list_everybody(db: Database, settings: Settings) -> None:
     async with db.write() as tx:
         await people.sync(tx, list(settings.people))
         await rooms.sync(tx, list(settings.rooms))
+
+
+async def listed_person(db: Database, settings: Settings, name: str) -> Person:
+    """A person of the configuration. Raises Failure with the names that there are."""
+    known = [listing.name for listing in settings.people]
+    if name not in known:
+        names = ", ".join(known) or "nobody"
+        raise Failure(f"{settings.path.name}: nobody is called {name!r}; listed are: {names}")
+    async with db.read() as tx:
+        person = await people.by_name(tx, name)
+    if person is None:
+        # Listed since the bot last started, or it never did.
+        await list_everybody(db, settings)
+        async with db.read() as tx:
+            person = await people.by_name(tx, name)
+    if person is None:
+        raise Failure(f"{name!r} is listed but could not be written to the database")
+    return person

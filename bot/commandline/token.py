@@ -9,8 +9,6 @@ from bot.commandline.options import config_option
 
 if TYPE_CHECKING:
     from bot.settings import Settings
-    from storage.database import Database
-    from storage.people import Person
 
 _DAY_MS = 86_400_000
 
@@ -73,14 +71,14 @@ def run_revoke(args: argparse.Namespace) -> int:
 
 
 async def _create(settings: Settings, args: argparse.Namespace) -> str:
-    from bot.commandline.opening import database
+    from bot.commandline.opening import database, listed_person
     from storage import audit, tokens
 
     days = args.days or (1.0 if args.sign_in else None)
     ttl = None if days is None else int(days * _DAY_MS)
     kind = "signin" if args.sign_in else "api"
     async with database(settings, prepare=True) as db:
-        person = await _person(db, settings, args.person)
+        person = await listed_person(db, settings, args.person)
         async with db.write() as tx:
             if args.revoke_all:
                 await tokens.revoke_all(tx, person.id)
@@ -96,11 +94,11 @@ async def _create(settings: Settings, args: argparse.Namespace) -> str:
 
 
 async def _revoke(settings: Settings, name: str) -> int:
-    from bot.commandline.opening import database
+    from bot.commandline.opening import database, listed_person
     from storage import audit, tokens
 
     async with database(settings) as db:
-        person = await _person(db, settings, name)
+        person = await listed_person(db, settings, name)
         async with db.write() as tx:
             count = await tokens.revoke_all(tx, person.id)
             await audit.append(tx, "watchstander", "token.revoke", person.actor, {"count": count})
@@ -114,24 +112,3 @@ def sign_in_link(settings: Settings, secret: str) -> str:
     host = f"[{host}]" if ":" in host else host
     address = web.public_url.rstrip("/") or f"http://{host}:{web.port}"
     return f"{address}/sign-in/{secret}"
-
-
-async def _person(db: Database, settings: Settings, name: str) -> Person:
-    from bot.commandline.opening import list_everybody
-    from bot.commandline.output import Failure
-    from storage import people
-
-    known = [listing.name for listing in settings.people]
-    if name not in known:
-        names = ", ".join(known) or "nobody"
-        raise Failure(f"{settings.path.name}: nobody is called {name!r}; listed are: {names}")
-    async with db.read() as tx:
-        person = await people.by_name(tx, name)
-    if person is None:
-        # Listed since the bot last started, or it never did.
-        await list_everybody(db, settings)
-        async with db.read() as tx:
-            person = await people.by_name(tx, name)
-    if person is None:
-        raise Failure(f"{name!r} is listed but could not be written to the database")
-    return person

@@ -17,6 +17,16 @@ True: kept now. False: this exact delivery was kept before (acknowledge it all t
 when it could not be kept: the platform must then not acknowledge."""
 
 
+@dataclass(frozen=True)
+class Turn:
+    """A work that one process at a time does, such as fetching with one bot's token."""
+
+    ours: Callable[[], bool]
+    """Whether this process does it at this moment."""
+    keep: Keep
+    """Keeps what the work brings in; raises once another process has taken over."""
+
+
 class SendRetry(Exception):
     """The platform did not take it now: try again after ``delay`` seconds.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.actions.scripts import Scripts
 from engine.actions.slots import CONTAINER, UNIT, Slot
-from engine.inventory import Asset, Inventory
+from engine.inventory import Asset, Bastion, Inventory
 from engine.plan import Step
 
 
@@ -32,16 +32,23 @@ class Context:
     def asset(self, code: str) -> Asset:
         return self.inventory.assets[code]
 
-    def login(self, asset: Asset) -> str:
-        """The user name that Watchstander has on the asset's host."""
-        return asset.user or self.ssh_user
+    def login(self, door: Asset | Bastion) -> str:
+        """The user name that Watchstander has on a host."""
+        return door.user or self.ssh_user
 
     def endpoint(self, asset: Asset) -> str:
+        """user@address:port, and " via user@address:port" when it lies behind a bastion."""
+        place = self._place(asset)
+        return (
+            f"{place} via {self._place(self.inventory.bastions[asset.via])}" if asset.via else place
+        )
+
+    def _place(self, door: Asset | Bastion) -> str:
         """user@address:port; an IPv6 address stands in brackets."""
-        address = asset.address or asset.host
+        address = door.address or door.host
         if ":" in address:
             address = f"[{address}]"
-        return f"{self.login(asset)}@{address}:{asset.port}"
+        return f"{self.login(door)}@{address}:{door.port}"
 
     def step(
         self,
@@ -73,6 +80,8 @@ class ActionType:
     slots: Callable[[Context], Slots] = field(default=_no_slots)
     """Parameter name → slot and default, see slots.read_params."""
     on: On = On.ASSETS
+    changes: bool = True
+    """Whether it leaves a host other than it was. What only reads goes to all hosts at once."""
 
 
 def each(

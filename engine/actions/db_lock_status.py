@@ -49,4 +49,4 @@ def _argv(asset: Asset) -> Sequence[str]:
     return ["docker", "exec", "--", container(asset), *argv]
 
 
-DB_LOCK_STATUS = ActionType("db_lock_status", each(_argv))
+DB_LOCK_STATUS = ActionType("db_lock_status", each(_argv), changes=False)

@@ -2,4 +2,4 @@
 
 from engine.actions.action_type import ActionType, each_host
 
-DISK_STATUS = ActionType("disk_status", each_host(lambda *_: ["df", "-hP"]))
+DISK_STATUS = ActionType("disk_status", each_host(lambda *_: ["df", "-hP"]), changes=False)

@@ -48,4 +48,4 @@ def _stream(asset: Asset, lines: str) -> list[str]:
     return ["journalctl", "-u", unit(asset), "-n", lines, "--no-pager"]
 
 
-LOG_COLLECT = ActionType("log_collect", _build, _slots)
+LOG_COLLECT = ActionType("log_collect", _build, _slots, changes=False)

@@ -2,4 +2,4 @@
 
 from engine.actions.action_type import ActionType, each_host
 
-MEMORY_STATUS = ActionType("memory_status", each_host(lambda *_: ["free", "-m"]))
+MEMORY_STATUS = ActionType("memory_status", each_host(lambda *_: ["free", "-m"]), changes=False)

@@ -28,4 +28,4 @@ def _argv(asset: Asset) -> list[str]:
     return ["systemctl", "show", "--no-pager", f"--property={_PROPERTIES}", "--", unit(asset)]
 
 
-SERVICE_STATUS = ActionType("service_status", each(_argv))
+SERVICE_STATUS = ActionType("service_status", each(_argv), changes=False)

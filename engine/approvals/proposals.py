@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+from engine.approvals.second_factor import SecondFactor
 from engine.approvals.settings import ApprovalSettings
 from engine.errors import GiveUp, Why
 from engine.plan import Plan
@@ -35,9 +36,13 @@ class Verdict(StrEnum):
 class Proposals:
     """Propose, decide, and settle what nobody knows."""
 
-    def __init__(self, planner: Planner, settings: ApprovalSettings) -> None:
+    def __init__(
+        self, planner: Planner, settings: ApprovalSettings, factor: SecondFactor | None = None
+    ) -> None:
+        """``factor`` None: approving takes no code."""
         self.planner = planner
         self._settings = settings
+        self._factor = factor
 
     async def propose(
         self,
@@ -97,11 +102,14 @@ class Proposals:
         *,
         digest: str | None = None,
         comment: str = "",
+        code: str = "",
     ) -> Action:
         """Decide a waiting action. Gives it as it stands after; raises GiveUp with who and when.
 
         ``digest`` is that of the plan the person saw; None where the door shows none (a typed
-        command), which then stands for the plan as it is in the row.
+        command), which then stands for the plan as it is in the row.  ``code`` is the second
+        factor, for levels that take one: without it CodeNeeded is raised last of all, with a wrong
+        one WrongCode, whose transaction has to be committed.
         """
         action = await actions.by_id(tx, action_id)
         if action is None:
@@ -113,6 +121,8 @@ class Proposals:
         if verdict is Verdict.APPROVE:
             await refuse_when_frozen(tx)
             self._still_the_same(action)
+            if self._factor is not None and self._factor.wanted(action.risk):
+                await self._factor.require(tx, person, action.id, code)
         moved = await self._move(tx, person, action, verdict, comment)
         after = await _must(tx, action_id)
         if not moved:
@@ -237,6 +247,9 @@ async def fate(tx: Transaction, action: Action) -> Text:
         return text("fate_superseded", id=action.id, new=action.superseded_by)
     if action.state is State.EXPIRED:
         return text("fate_expired", id=action.id)
+    if action.state is State.CANCELLED:
+        by = await people.name_of(tx, action.cancelled_by)
+        return text("fate_cancelled", id=action.id, name=by, at=action.cancelled_at)
     state = text(f"state_{action.state.value}")
     if action.decided_by is None:
         return text("fate_no_decision", id=action.id, state=state)

@@ -80,7 +80,11 @@ class DemoHosts:
         """The inventory with the addresses, ports and key at which its hosts are reached here."""
         assets = {
             code: replace(
-                asset, address=_ADDRESS, port=self.ports[asset.host], key=str(self.key_file)
+                asset,
+                address=_ADDRESS,
+                port=self.ports[asset.host],
+                key=str(self.key_file),
+                via="",
             )
             for code, asset in self.inventory.assets.items()
         }

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from engine.plan import Step
+from engine.redaction import redacted
 from prompts.texts import Text, text
 
 _KEPT = frozenset("\n\t")
@@ -107,11 +108,12 @@ class CappedOutput:
             del self._tail[: -self._half]
 
     def shown(self) -> str:
-        """The text, with bytes that are no UTF-8 replaced and unseen characters made visible."""
+        """The text as it is kept and shown: bytes that are no UTF-8 replaced, what has the form of
+        a secret taken out, and unseen characters made visible."""
         tail = bytes(self._tail[-self._half :])
         left_out = self._total - len(self._head) - len(tail)
         gap = f"\n[… {left_out} B …]\n".encode() if left_out else b""
-        return visible((bytes(self._head) + gap + tail).decode("utf-8", "replace"))
+        return visible(redacted((bytes(self._head) + gap + tail).decode("utf-8", "replace")))
 
 
 def without_output(step: Step, outcome: Outcome, detail: Text) -> StepResult:
@@ -129,8 +131,8 @@ def visible(words: str) -> str:
 
     Line feeds and tabs stay.  Nothing is dropped, so what is shown is what was there.
     """
-    if words.isprintable():
-        return words
+    if words.replace("\n", "").replace("\t", "").isprintable():
+        return words  # the usual case, without a look at each character
     return "".join(
         written_out(character)
         if unicodedata.category(character) in _UNSEEN and character not in _KEPT

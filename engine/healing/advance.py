@@ -149,7 +149,8 @@ async def _acting(now: Now) -> None:
         words = text("heal_action_failed", id=action.id)
         await _fail(now, "action_failed", words)
     elif action.state is State.FAILED:
-        words = text("heal_not_run", id=action.id, state=state)
+        key = "heal_not_run" if action.cancelled_at is None else "cancel_heal"
+        words = text(key, id=action.id, state=state)
         await _fail(now, ending.NOT_RUN, words)
     elif action.state in FINAL:
         words = text("heal_not_run", id=action.id, state=state)
@@ -281,11 +282,14 @@ async def _followed(
 
 
 def _ran(action: Action) -> bool:
-    """Whether a FAILED one failed by itself; else a person said of an UNKNOWN one: it did not run.
+    """Whether a FAILED one failed by itself.
 
-    That says nothing of whether it would have helped.
+    Else a person called it off while it ran, or said of an UNKNOWN one that it did not run; that
+    says nothing of whether it would have helped.
     """
-    return action.result is not None and action.result["outcome"] != Outcome.UNKNOWN.value
+    if action.result is None or action.cancelled_at is not None:
+        return False
+    return bool(action.result["outcome"] != Outcome.UNKNOWN.value)
 
 
 async def _withdrawn(tx: Transaction, action: Action) -> bool:

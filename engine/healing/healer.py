@@ -21,7 +21,7 @@ from engine.healing.probes import Prober
 from engine.healing.settings import HealSettings
 from prompts.texts import text
 from storage import attempts, blocks, breakers, incidents
-from storage.database import Database
+from storage.database import Away, Database
 from storage.incidents import Incident
 
 log = logging.getLogger(__name__)
@@ -86,6 +86,9 @@ class Healer:
                 async with self._db.write() as tx:
                     await consider(tx, self._known, incident.id)
                 self._faults.pop(incident.subject, None)
+            except Away:
+                # No fault of this incident: none can be considered now.
+                raise
             # The boundary: an incident that meets a bug must not stop the others.
             except Exception:
                 log.exception("%s could not be considered; it is tried again", incident.key)

@@ -13,6 +13,7 @@ from engine.execution.outcome import visible
 from engine.healing.checks import Check
 from engine.healing.service_state import Seen
 from prompts.texts import text
+from storage import failpoints
 
 LARGEST_PAGE = 256 * 1024
 """Bytes of a page that are read."""
@@ -30,7 +31,9 @@ class Reach:
         where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
         try:
             async with asyncio.timeout(seconds):
+                failpoints.before("probe.tcp")
                 _, writer = await asyncio.open_connection(address, port)
+                failpoints.after("probe.tcp")
         except TimeoutError:
             return Seen(False, text("probe_late", seconds=f"{seconds:g}"))
         except socket.gaierror:
@@ -68,7 +71,9 @@ class Reach:
                 headers={"Accept-Encoding": "identity", "User-Agent": "watchstander"},
             )
             for _ in range(_MOST_REDIRECTS + 1):
+                failpoints.before("probe.http")
                 response = await client.send(request, stream=True)
+                failpoints.after("probe.http")
                 try:
                     onward = _onward(check, response)
                     if onward is None:

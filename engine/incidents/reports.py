@@ -20,6 +20,7 @@ from storage import attempts, cards, incident_locks, incidents, rooms
 from storage.database import Transaction
 from storage.incidents import Incident
 from storage.lifecycle import IncidentMove, IncidentState
+from storage.redaction import hidden
 
 SEVERITIES = ("P1", "P2", "P3")
 """The worst first, so that the lesser text is the worse severity."""
@@ -271,7 +272,8 @@ def _middle_cut(raw: str, limit: int) -> str:
 
 
 def _plain(raw: str) -> str:
-    """Without colours of terminals and control characters; every kind of line end as one."""
+    """Without colours of terminals, control characters and what has the form of a secret; every
+    kind of line end as one."""
     text = _CONTROL.sub("", _LINE_END.sub("\n", _TERMINAL.sub("", raw)))
     # Half a surrogate pair can be stored nowhere; what it stood for is lost, but not that it was.
-    return _SURROGATE.sub("\ufffd", text)
+    return hidden(_SURROGATE.sub("\ufffd", text))

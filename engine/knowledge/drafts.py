@@ -9,14 +9,14 @@ from dataclasses import replace
 
 from engine.knowledge import shelf
 from engine.knowledge.asking import likely_questions
-from engine.knowledge.redaction import redacted, without_name
 from engine.knowledge.settings import KnowledgeSettings
 from engine.knowledge.writing import Writer
+from engine.redaction import redacted, without_name
 from prompts.texts import DEFAULT_LANGUAGE, Text, say
 from storage import answers, articles, people
 from storage.answers import Resolved
 from storage.articles import WATCHSTANDER, Kind
-from storage.database import Database
+from storage.database import Away, Database
 
 _log = logging.getLogger(__name__)
 
@@ -79,6 +79,8 @@ class Drafts:
                 made = await self._draft(request)
                 count += made
                 self._made += made
+            except Away:
+                raise
             # The boundary: a request that cannot be drafted is left alone, the others go on.
             except Exception:  # noqa: BLE001
                 _log.exception("drafts: %s cannot be made an article", request.key)

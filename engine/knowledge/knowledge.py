@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 from engine.knowledge.answering import Answering
 from engine.knowledge.drafts import Drafts
@@ -53,12 +54,16 @@ class Knowledge:
             await self.library.refresh()
             return await self._answering.run_once(every=every)
 
-    async def serve(self) -> None:
-        """Follow articles and requests as they come, until cancelled."""
+    async def serve(self, our_turn: Callable[[], bool]) -> None:
+        """Follow articles as they come, and answer requests when it is our turn; until cancelled."""
         async with self._db.listen("articles", "requests") as news:
             while True:
                 news.clear()
-                await self._answer(every=False)
+                if our_turn():
+                    await self._answer(every=False)
+                else:
+                    async with self._turn:
+                        await self.library.refresh()
                 await _news(news, self.settings.refresh_s)
 
     async def serve_learning(self) -> None:

@@ -16,7 +16,6 @@ from engine.errors import RetryLater
 from engine.healing.escalation import tell
 from engine.knowledge import shelf
 from engine.knowledge.asking import kept, likely_questions
-from engine.knowledge.redaction import redacted
 from engine.knowledge.runbook import (
     WORDED,
     Repair,
@@ -28,11 +27,12 @@ from engine.knowledge.runbook import (
 )
 from engine.knowledge.settings import KnowledgeSettings
 from engine.knowledge.writing import Writer
+from engine.redaction import redacted
 from prompts.texts import text
 from storage import actions, articles, attempts, audit, blocks, incidents, people, runbooks
 from storage.articles import WATCHSTANDER, Article, Kind, Words
 from storage.attempts import Attempt
-from storage.database import Database, Transaction
+from storage.database import Away, Database, Transaction
 from storage.lifecycle import ArticleMove, ArticleState, AttemptState
 
 _log = logging.getLogger(__name__)
@@ -73,6 +73,8 @@ class Learning:
     ) -> bool:
         try:
             done = await work()
+        except Away:
+            raise
         # The boundary: one repair that cannot be written down must not keep the others back.
         except Exception:  # noqa: BLE001
             self._tries[name] += 1

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from engine.actions.names import action_name
 from engine.healing.probes import Finding
-from engine.knowledge.redaction import redacted
+from engine.redaction import redacted
 from prompts.texts import Text, clock, say, text
 from storage.actions import Action
 from storage.attempts import Attempt

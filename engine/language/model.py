@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from engine.language.shipped import SHIPPED, shipped_sum
 from engine.language.turns import Task, reading
 from prompts.texts import Text, say, text
+from storage import failpoints
 
 _log = logging.getLogger(__name__)
 _ROOT = Path(__file__).resolve().parents[2]
@@ -170,8 +171,10 @@ class LocalModel:
             return None
         self._asked += 1
         try:
+            failpoints.before("model.ask")
             await self._send(process, {"id": self._asked, "text": said})
             reply = await self._receive(process)
+            failpoints.after("model.ask")
         except asyncio.CancelledError:
             # The deadline passed, or the caller left. A late answer must not meet the next one.
             self._fail(process, text("link_no_answer", seconds=f"{self.settings.deadline_s:g}"))

@@ -14,6 +14,7 @@ from engine.language.local_address import LocalTransport, NotLocal, Resolve, res
 from engine.language.model import ModelSettings
 from engine.language.turns import Task, reading
 from prompts.texts import Text, say, text
+from storage import failpoints
 
 _log = logging.getLogger(__name__)
 
@@ -171,9 +172,11 @@ class ModelServer:
         content = None if body is None else _encoded({**body, **self._forms[form]})
         url = f"{self.settings.url.rstrip('/')}/{path}"
         try:
+            failpoints.before("server.ask")
             async with client.stream(method, url, content=content) as response:
                 _check(response, posted=content is not None)
                 raw = await _read(response)
+            failpoints.after("server.ask")
         except NotLocal as error:
             raise _Down(str(error)) from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:

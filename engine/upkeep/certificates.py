@@ -17,6 +17,7 @@ from cryptography import x509
 
 from engine.upkeep.listed import Certificate
 from prompts.texts import Text, text
+from storage import failpoints
 
 _LONGEST = 200
 
@@ -34,7 +35,9 @@ async def look(certificate: Certificate, deadline_s: float) -> Seen:
     """Look at one certificate. Never raises for what a server does."""
     try:
         async with asyncio.timeout(deadline_s):
+            failpoints.before("probe.certificate")
             presented = await _presented(certificate)
+            failpoints.after("probe.certificate")
     except TimeoutError:
         return Seen(None, text("upkeep_slow", where=place(certificate), seconds=deadline_s))
     except ConnectionRefusedError:

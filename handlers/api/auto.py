@@ -9,7 +9,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Query
 from pydantic import Field, StrictBool, StrictInt, StrictStr
 
+from engine.approvals.cancel import cancel
 from engine.approvals.proposals import Verdict
+from engine.approvals.second_factor import WrongCode
+from engine.cycle import CYCLE
 from engine.errors import GiveUp, Why
 from engine.plan import Plan
 from engine.planning import to_report
@@ -19,11 +22,12 @@ from handlers.api.door import Caller, admins_only, api_router, no_agents, origin
 from handlers.api.problems import Strict
 from handlers.services import Services
 from prompts.texts import Text, say, text
-from storage import actions, freezes, outbox, people, requests
+from storage import actions, clocks, freezes, outbox, people, requests
 from storage.actions import Action
 from storage.database import Transaction
 from storage.lifecycle import AUTO_DONE, FINAL, State, status
 from storage.people import Person
+from storage.redaction import hidden
 
 _WAITING = tuple(state for state in State if state not in FINAL)
 _MAX_ID = 2**63 - 1
@@ -56,10 +60,18 @@ class NewAction(Strict):
 
 
 class Decision(Strict):
-    """Why, and the digest of the plan that was looked at (a must to approve HIGH and CRITICAL)."""
+    """Why, the digest of the plan that was looked at (a must to approve HIGH and CRITICAL), and
+    the code of the second factor where approving takes one."""
 
     comment: Annotated[StrictStr, Field(max_length=1_000)] = ""
     digest: Annotated[StrictStr, Field(max_length=64)] | None = None
+    code: Annotated[StrictStr, Field(max_length=20, repr=False)] = ""
+
+
+class Cancelling(Strict):
+    """Why it is called off."""
+
+    reason: Annotated[StrictStr, Field(max_length=1_000)] = ""
 
 
 def auto_routes(services: Services) -> APIRouter:
@@ -140,21 +152,54 @@ def _decision_routes(router: APIRouter, services: Services) -> None:
         """Say no to a waiting action."""
         return await _decide(services, person, id, Verdict.REJECT, decision or Decision())
 
+    @router.post("/cancel/{id}")
+    async def call_off(
+        person: Caller, id: ActionId, cancelling: Cancelling | None = None
+    ) -> dict[str, Any]:
+        """Call an action off: it never begins, or begins on no further host."""
+        no_agents(person)
+        policy, wanted = services.proposals.planner.policy, cancelling or Cancelling()
+        async with services.db.write() as tx:
+            action = await cancel(tx, policy, person, id, wanted.reason)
+            return await _shown(tx, action, person.language)
+
 
 async def _decide(
     services: Services, person: Person, action_id: int, verdict: Verdict, decision: Decision
 ) -> dict[str, Any]:
     no_agents(person)
     async with services.db.write() as tx:
-        action = await services.proposals.decide(
-            tx, person, action_id, verdict, digest=decision.digest, comment=decision.comment
-        )
-        approving = verdict is Verdict.APPROVE
-        if approving and decision.digest is None and Level[action.risk] >= Level.HIGH:
-            # Raised after decide(), so that the wrong person and the late one hear that first;
-            # the transaction is rolled back and nothing was decided.
-            raise GiveUp(Why.INVALID, text("api_digest_needed", risk=action.risk))
-        return await _shown(tx, action, person.language)
+        try:
+            return await _decided(tx, services, person, action_id, verdict, decision)
+        except WrongCode as wrong:
+            refused = wrong
+    # Raised behind the commit: the failed try has to count.
+    raise refused
+
+
+async def _decided(
+    tx: Transaction,
+    services: Services,
+    person: Person,
+    action_id: int,
+    verdict: Verdict,
+    decision: Decision,
+) -> dict[str, Any]:
+    action = await services.proposals.decide(
+        tx,
+        person,
+        action_id,
+        verdict,
+        digest=decision.digest,
+        comment=decision.comment,
+        code=decision.code,
+    )
+    approving = verdict is Verdict.APPROVE
+    if approving and decision.digest is None and Level[action.risk] >= Level.HIGH:
+        # Raised after decide(), so that the wrong person and the late one hear that first;
+        # the transaction is rolled back and nothing was decided.
+        raise GiveUp(Why.INVALID, text("api_digest_needed", risk=action.risk))
+    return await _shown(tx, action, person.language)
 
 
 async def _status(tx: Transaction, services: Services, language: str) -> dict[str, Any]:
@@ -170,13 +215,17 @@ async def _status(tx: Transaction, services: Services, language: str) -> dict[st
         and {"by": freeze.begun_by, "at": freeze.begun_at, "reason": freeze.reason},
         "links": [
             # The name is for programs to look up, so it is the same for everybody.
-            {"name": say(link.name, "en"), "ok": link.ok, "detail": say(link.detail, language)}
+            {
+                "name": say(link.name, "en"),
+                "ok": link.ok,
+                "detail": hidden(say(link.detail, language)),
+            }
             for link in services.links()
         ],
         "cycle": {
             "running": cycle.running,
             "every_minutes": cycle.settings.minutes,
-            "last": cycle.last.to_json() if cycle.last else None,
+            "last": await clocks.noted(tx, CYCLE),
         },
     }
 
@@ -235,4 +284,7 @@ async def _shown(tx: Transaction, action: Action, language: str) -> dict[str, An
         "finished_at": action.finished_at,
         "result": action.result,
         "superseded_by": action.superseded_by,
+        "progress": action.progress,
+        "cancelled_by": await people.name_of(tx, action.cancelled_by) or None,
+        "cancelled_at": action.cancelled_at,
     }

@@ -1,11 +1,12 @@
 """The door of the REST API: who is calling, how big the body may be, and what a refusal looks like.
 
-The caller is known before a byte of the body is read.  Every refusal has the body
+The size and the caller are known before a byte of the body is read.  Every refusal has the body
 ``{"error": why, "message": text}``, in the caller's language.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any
 
@@ -19,15 +20,19 @@ from starlette.types import Message, Receive
 
 from engine.errors import GiveUp, Why
 from handlers.api.problems import first_problem
+from handlers.api.wrong_tokens import WINDOW_S, address_of
 from handlers.services import Services
 from prompts.texts import DEFAULT_LANGUAGE, LANGUAGES, Text, say, text
 from storage import tokens
+from storage.database import Away
 from storage.people import Person, Role
+from storage.redaction import hidden
 from storage.tokens import Verdict
 
 BODY_LIMIT = 256 * 1024
 """Bytes of a request body; a hundred targets and a long description fit many times over."""
 
+_log = logging.getLogger(__name__)
 _KEY_LIMIT = 200  # characters of an Idempotency-Key
 _STATUS = {Why.INVALID: 422, Why.FORBIDDEN: 403, Why.MISSING: 404, Why.CONFLICT: 409}
 _TOKEN_TEXTS = {
@@ -35,6 +40,7 @@ _TOKEN_TEXTS = {
     Verdict.REVOKED: "api_token_revoked",
     Verdict.INACTIVE: "api_token_inactive",
 }
+_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": str(int(WINDOW_S))}}
 # Only for the reference page: the check itself is in the route class, before the body is read.
 _scheme = HTTPBearer(auto_error=False, description="An API token: watchstander token create")
 
@@ -63,8 +69,10 @@ def api_router(
         dependencies=[Depends(_scheme)],
         responses={
             401: {"description": "No token, or one that is unknown, expired or revoked"},
+            429: {"description": "Too many wrong tokens from this address; a good one gets in"},
             403: {"description": "Not this person"},
             422: {"description": "The input is wrong; the message names what and the mend"},
+            503: {"description": "The database is away; nothing was done, send it again"},
         },
     )
 
@@ -111,10 +119,11 @@ def _door(services: Services, limit: int) -> type[APIRoute]:
             async def handle(request: Request) -> Response:
                 language = _wanted_language(request)
                 try:
+                    # A header alone tells it: no look into the database for a body that is refused.
+                    _refuse_large(request, limit)
                     person = await _who(services, request)
                     language = person.language
                     request.state.person = person
-                    _refuse_large(request, limit)
                     receive = _counted(request.receive, limit)
                     return await inner(Request(request.scope, receive))
                 except Exception as error:  # noqa: BLE001 - _answer raises what is no refusal
@@ -139,6 +148,8 @@ async def _who(services: Services, request: Request) -> Person:
         found = await tokens.examine(tx, secret.strip(), "api")
     if found.person is not None:
         return found.person
+    if services.wrong_tokens.too_many(address_of(request)):
+        raise Refused(429, "too_many_wrong_tokens", text("security_too_many_tokens"))
     key = _TOKEN_TEXTS.get(found.verdict, "api_token_unknown")
     raise Refused(401, key.removeprefix("api_"), text(key))
 
@@ -179,6 +190,9 @@ def _answer(error: Exception, language: str, limit: int) -> Response:
         return _http_error(error, language, limit)
     if isinstance(error, Refused):
         return _body(error.status, error.error, error.message, language)
+    if isinstance(error, Away):
+        _log.warning("REST: %s", error)
+        return _body(503, "unavailable", text("api_unavailable"), language)
     raise error
 
 
@@ -192,8 +206,8 @@ def _http_error(error: StarletteHTTPException, language: str, limit: int) -> Res
 
 
 def _body(status: int, error: str, message: Text, language: str) -> Response:
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
-    content = {"error": error, "message": say(message, language)}
+    headers = _HEADERS.get(status)
+    content = {"error": error, "message": hidden(say(message, language))}
     return JSONResponse(content, status_code=status, headers=headers)
 
 

@@ -51,7 +51,7 @@ class Command:
 
     name: str  #: without the slash
     summary: str  #: message key: one line for /help and Telegram's menu (at most 256 characters)
-    usage: str  #: e.g. "/approve ID [comment]": the same in every language
+    usage: str  #: e.g. "/reject ID [reason]": the same in every language
     run: Callable[[Call], Awaitable[None]]
     least: Role = Role.REQUESTER  #: who may call it at all
     opens: Callable[[str], tuple[str, str] | None] = lambda _: None

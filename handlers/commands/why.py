@@ -5,12 +5,12 @@ from __future__ import annotations
 from engine.actions.names import action_name
 from engine.approvals.proposals import fate
 from engine.errors import GiveUp, Why
-from handlers.action_card import plan_lines
+from handlers.action_card import plan_lines, waits_for
 from handlers.commands.arguments import action_id
 from handlers.commands.call import Call, Command
 from handlers.replies import Reply
 from prompts.texts import Text, text
-from storage import actions, people
+from storage import actions, holds, people
 from storage.lifecycle import State
 
 USAGE = "/why ID"
@@ -25,6 +25,9 @@ async def run(call: Call) -> None:
     story: list[Text | str] = [*reasons]
     if action.state is not State.PENDING_APPROVAL:
         story.append(await fate(call.tx, action))
+    waiting = await holds.queue(call.tx, action.id)
+    if waiting is not None:
+        story.append(waits_for(waiting))
     await call.whisper(
         Reply(
             title=text("why_title", id=action.id, name=action_name(action.type), risk=action.risk),

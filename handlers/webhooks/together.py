@@ -37,7 +37,7 @@ class Together:
         while self._waiting:
             batch, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
             try:
-                async with self.db.write() as tx:
+                async with self.db.write(urgent=True) as tx:
                     results = [await work(tx) for work, _ in batch]
             # Every caller gets it and answers for itself.
             except Exception as error:  # noqa: BLE001

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from bot.serving import CannotStart, serve
+from bot.app import WORKS, App
+from bot.serving import serve
 from bot.settings import load_settings
 from storage import audit_read
 from storage.lifecycle import State
@@ -77,12 +79,33 @@ async def test_from_words_to_a_restart_with_the_bot_restarted_in_between(world: 
     assert rows[-1].record.detail["state"] == State.REJECTED
 
 
-async def test_a_second_bot_on_the_same_database_does_not_start(world: World) -> None:
+async def test_a_second_process_on_the_same_database_runs_beside_it(world: World) -> None:
     other = world.folder / "other.toml"
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     config = world.config.read_text(encoding="utf-8")
     other.write_text(config.replace(f"port = {world.port}", f"port = {port}"), encoding="utf-8")
-    with pytest.raises(CannotStart, match="another Watchstander runs on this database"):
-        await serve(load_settings(other))
-    await play(world, "slack", ">> min: restart pay-stg-01\n<< card #1 everywhere: PAY-STG-01")
+    started = asyncio.get_running_loop().create_future()
+    stop = asyncio.Event()
+
+    async def ready(app: App, _: str) -> None:
+        started.set_result(app)
+
+    second = asyncio.create_task(serve(load_settings(other), ready, stop, world.clock))
+    async with asyncio.timeout(20):
+        beside = await started
+    assert [work for work in WORKS if world.app.roles.holds(work)] == list(WORKS)
+    assert [work for work in WORKS if beside.roles.holds(work)] == []
+    await play(
+        world,
+        "telegram",
+        """
+        >> min: restart pay-stg-01
+        << card #1 everywhere: PAY-STG-01 | HIGH | [approve] [reject] [details]
+        >> jun presses approve on #1
+        << ledger: pay-stg-01 systemctl restart -- tomcat
+        << card #1 everywhere: state_SUCCEEDED | jun | []
+        """,
+    )
+    stop.set()
+    assert await second == 0

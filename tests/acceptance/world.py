@@ -76,11 +76,13 @@ class World:
         database: str = "sqlite+aiosqlite:///watchstander.db",
         pushed: bool = False,
         config: str = "",
+        second_factor: str = "off",
     ) -> None:
         self.folder = folder
         self.database = database
         self.pushed = pushed
         self.more = config
+        self.second_factor = second_factor
         self.clock = FakeClock()
         self.slack = SlackDouble()
         self.telegram = TelegramDouble()
@@ -193,6 +195,8 @@ file = "inventory.toml"
 known_hosts = "hosts/known_hosts"
 key_file = "hosts/id_ed25519"
 command_timeout_s = 5.0
+[approvals]
+second_factor = "{self.second_factor}"
 [web]
 port = {self.port}
 [slack]

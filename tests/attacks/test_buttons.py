@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine.risk import Level, Policy
+from storage import holds
 from storage.actions import Action
 from storage.lifecycle import State
 from storage.tables import buttons, rooms
@@ -203,14 +204,15 @@ async def test_a_script_swapped_between_approval_and_run_does_not_run(
     plain_stage.write_script(SCRIPT)
     params = {"script": "rotate.sh", "args": []}
     action = await plain_stage.propose("min", action_type="script_exec", params=params)
-    busy = plain_stage.app.dispatcher._busy
-    busy.add("PAY-WAS-01")  # the host is busy: the runner waits
+    async with plain_stage.app.db.write() as tx:  # the host is busy: the runner waits
+        assert await holds.take(tx, action.id, "somebody-else", ["PAY-WAS-01"])
     try:
         path = f"/api/auto/approve/{action.id}"
         assert (await plain_doors.rest("ana", path, {"digest": action.digest})).status_code == 200
         plain_stage.write_script(b"#!/bin/sh\nrm -rf /\n", register=False)
     finally:
-        busy.discard("PAY-WAS-01")
+        async with plain_stage.app.db.write() as tx:
+            await holds.free(tx, action.id)
     plain_stage.app.db.announce({"actions"})
     await plain_stage.settled()
     assert (await plain_stage.moves(action.id))[-1] == "supersede"

@@ -7,7 +7,8 @@ import logging
 
 import pytest
 
-from bot.commandline.logs import PlainLines, secrets_in
+from bot.commandline.logs import PlainLines
+from bot.settings_secrets import secrets_in
 from storage import people, tokens
 from storage.all_tables import metadata
 from tests.acceptance.world import SLACK_ROOM, TELEGRAM_ROOM

@@ -194,7 +194,8 @@ async def test_no_rest_door_opens_without_a_good_token(plain_stage: Stage) -> No
     ]  # fmt: skip
     for headers in tricks:
         async for door, answer in rest_doors(stage, headers):
-            assert answer.status_code == 401, (door, headers, answer.text)
+            # 429: the tricks before it were many, and each next one is told to wait.
+            assert answer.status_code in (401, 429), (door, headers, answer.text)
     cookie = {"Cookie": f"watchstander_session={session}", "Origin": stage.address}
     async for door, answer in rest_doors(stage, cookie):
         if door != "me":

@@ -11,22 +11,36 @@ import json
 import statistics
 import subprocess
 import sys
-import venv
-from pathlib import Path
 from typing import Any
 
-from tests.bench import ack, alerts, cycle, grouping, parse, retrieval
+from tests.bench import (
+    ack,
+    alerts,
+    backlog,
+    clickers,
+    cycle,
+    fan_out,
+    grouping,
+    idle,
+    parse,
+    queued,
+    retrieval,
+)
+from tests.bench.peers import ROOT, peer_python
 
-ROOT = Path(__file__).parents[2]
 ERRBOT = ("errbot", "errbot==6.2.1", "pytest")
 DRAIN3 = ("drain3", "drain3==0.9.11")
 EVENTS = 1000
 ROUNDS = 3
+QUEUED, QUEUED_S = 1_000, 60.0
+"""In full: python -m tests.bench.queued"""
+CLICKERS = 20
+"""In full: python -m tests.bench.clickers"""
 
 
 def main() -> int:
     """Measure all and print one table, then one line of JSON."""
-    python = _peer_python(*ERRBOT)
+    python = peer_python(*ERRBOT)
     ours, theirs = [], []
     for _ in range(ROUNDS):
         ours.append(_run([sys.executable, "-m", "tests.bench.dispatch"]))
@@ -37,8 +51,13 @@ def main() -> int:
         "alerts": asyncio.run(alerts.measure()),
         "cycle": cycle.measure(),
         "parse": parse.measure(),
-        "grouping": grouping.measure(_peer_python(*DRAIN3)),
+        "grouping": grouping.measure(peer_python(*DRAIN3)),
         "retrieval": retrieval.measure(),
+        "fan_out": fan_out.measure(),
+        "idle": idle.measure(),
+        "queued": queued.measure(QUEUED, QUEUED_S),
+        "backlog": backlog.measure(),
+        "clickers": clickers.measure(CLICKERS),
     }
     _table(figures)
     print(json.dumps(figures))
@@ -69,6 +88,14 @@ def _table(figures: dict[str, dict[str, object]]) -> None:
     _parsing(figures["parse"])
     print("\n".join(grouping.drawn(figures["grouping"])))
     retrieval.table(figures["retrieval"])
+    fan_out.table(figures["fan_out"])
+    idle.table(figures["idle"])
+    queued.table(figures["queued"])
+    backlog.table(figures["backlog"])
+    clickers.table(figures["clickers"])
+    print(
+        "\nPostgreSQL stopped at once under load: python -m tests.bench.postgres_stops (10 minutes)"
+    )
 
 
 def _parsing(figures: dict[str, Any]) -> None:
@@ -95,17 +122,6 @@ def _run(command: list[str]) -> dict[str, float]:
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
     return found
-
-
-def _peer_python(name: str, *packages: str) -> Path:
-    folder = ROOT / f".venv-{name}"
-    python = folder / "bin" / "python"
-    if not (folder / ".installed").exists():
-        print(f"Installing the peer ({name}) in {folder.name} …", flush=True)
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *packages], check=True)
-        (folder / ".installed").touch()
-    return python
 
 
 if __name__ == "__main__":

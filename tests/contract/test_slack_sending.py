@@ -139,6 +139,33 @@ async def test_a_lost_reply_leaves_one_message(one: Rig) -> None:
     assert read.ts == ts
 
 
+async def test_an_earlier_copy_is_made_to_show_what_is_true_now(one: Rig) -> None:
+    """The bot was killed before it noted the post; the card moved on before it came back."""
+    earlier = await one.platform.post(ROOM, draft(Card(title="#41 restart", text="queued"), 41))
+    now = draft(Card(title="#41 restart", text="succeeded"), 41, doubt=True)
+    assert await one.platform.post(ROOM, now) == earlier
+    (read,) = one.slack.screen("C1")
+    assert "succeeded" in read.text
+    assert "queued" not in read.text
+
+
+async def test_an_earlier_copy_that_cannot_be_changed_is_posted_anew(one: Rig) -> None:
+    earlier = await one.platform.post(ROOM, draft(Card(title="#41 restart", text="queued"), 41))
+    one.slack.faults.next("chat.update", error="edit_window_closed")
+    now = draft(Card(title="#41 restart", text="succeeded"), 41, doubt=True)
+    assert await one.platform.post(ROOM, now) != earlier
+    assert "succeeded" in one.slack.screen("C1")[-1].text
+
+
+async def test_in_doubt_and_put_off_while_it_is_changed_is_still_doubt(one: Rig) -> None:
+    await one.platform.post(ROOM, draft(CARD, 41))
+    one.slack.faults.next("chat.update", retry_after=3)
+    with pytest.raises(SendRetry) as told:
+        await one.platform.post(ROOM, draft(CARD, 41, doubt=True))
+    assert told.value.doubt
+    assert posted(one) == 1
+
+
 async def test_in_doubt_but_never_arrived_it_is_posted(one: Rig) -> None:
     await one.platform.post(ROOM, draft(CARD, 40))
     one.slack.faults.next("chat.postMessage", drop=True)

@@ -171,20 +171,6 @@ async def test_deadlines_are_the_databases_to_the_millisecond(
     assert await move(any_db, in_time, Move.CLAIM, only=Guard(run_by=True))
 
 
-async def test_what_may_run_comes_oldest_first_page_by_page(any_db: Database) -> None:
-    made = [await propose(any_db, risk=risk) for risk in ("HIGH", "LOW", "MEDIUM", "LOW")]
-    for action in made:
-        await move(any_db, action, Move.QUEUE)
-    waiting = await propose(any_db)
-    await move(any_db, waiting, Move.ASK)
-    ids = [action.id for action in made]
-    async with any_db.read() as tx:
-        assert [a.id for a in await actions.ready(tx, 10)] == ids
-        assert [a.id for a in await actions.ready(tx, 2)] == ids[:2]
-        assert [a.id for a in await actions.ready(tx, 2, after=ids[1])] == ids[2:]
-        assert [a.id for a in await actions.ready(tx, 9, only_risk="LOW")] == [ids[1], ids[3]]
-
-
 async def test_listings_page_filter_and_count(any_db: Database) -> None:
     made = [await propose(any_db) for _ in range(4)]
     ids = [action.id for action in made]

@@ -8,7 +8,7 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from storage import counters, freezes, inbox, lease, people
+from storage import counters, freezes, inbox, people
 from storage.database import Database, DatabaseSettings
 from storage.people import Listing, Role
 from storage.tables import inbox as inbox_table
@@ -141,18 +141,3 @@ async def test_one_freeze_at_a_time(any_db: Database) -> None:
             assert await freezes.end(tx, ana, "calm")
             assert await freezes.current(tx) is None
         assert news.is_set()  # what waited may run now
-
-
-async def test_a_second_process_on_the_same_postgresql_is_kept_away(postgres_url: str) -> None:
-    first = Database.open(DatabaseSettings(postgres_url))
-    second = Database.open(DatabaseSettings(postgres_url))
-    try:
-        async with lease.sole(first) as mine:
-            assert mine
-            async with lease.sole(second) as yours:
-                assert not yours
-        async with lease.sole(second) as yours:
-            assert yours
-    finally:
-        await first.close()
-        await second.close()

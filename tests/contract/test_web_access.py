@@ -11,7 +11,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from bot.platforms.web.limits import Attempts, Bucket
+from bot.platforms.web.limits import Bucket
 from bot.platforms.web.settings import WebSettings
 from handlers.card import Card
 from prompts.texts import say
@@ -293,13 +293,3 @@ def test_a_bucket_fills_again_with_time() -> None:
     assert [bucket.take(), bucket.take(), bucket.take()] == [True, True, False]
     now[0] = 0.2
     assert [bucket.take(), bucket.take()] == [True, False]
-
-
-def test_failed_sign_ins_are_counted_per_address_and_forgotten() -> None:
-    now = [0.0]
-    attempts = Attempts(2, 60, lambda: now[0])
-    attempts.failed("a")
-    attempts.failed("a")
-    assert [attempts.allowed("a"), attempts.allowed("b")] == [False, True]
-    now[0] = 61
-    assert attempts.allowed("a")

@@ -279,6 +279,17 @@ async def test_a_repeated_post_is_the_same_message(room: WebRoom) -> None:
     assert len(set(shown)) == 2
 
 
+async def test_a_repeated_post_shows_what_is_true_now(room: WebRoom) -> None:
+    """The bot was killed before it noted the post; the card moved on before it came back."""
+    async with room.client("Ada") as ada:
+        key = await room.platform.post(OPS, draft(7, Card(title="#7", text="queued")))
+        assert await room.platform.post(OPS, draft(7, Card(title="#7", text="succeeded"))) == key
+        await ada.next("message")
+        again = await ada.next("message")
+    assert (again["message_id"], again["msg_type"]) == (key, "CARD_UPDATE")
+    assert again["card"]["text"] == "succeeded (en)"
+
+
 async def test_a_whisper_is_seen_by_one_person_only(room: WebRoom) -> None:
     async with room.client("Min") as min_, room.client("Ada") as ada:
         await room.platform.whisper(OPS, "Min", draft(1, Card(text="only you"), "ko", said="x"))

@@ -23,6 +23,7 @@ class Updates:
         self.handed_out: list[dict[str, Any]] = []  #: every update made here, oldest first
         self.polls: list[float] = []  #: when getUpdates was called (monotonic seconds)
         self.offsets: list[int | None] = []  #: the offset of each of these calls
+        self.conflicts = 0  #: polls that another one ended
         self.delivered: list[tuple[int, int]] = []  #: webhook: (update id, status; 0 = no reply)
         self.webhook: dict[str, Any] = {"url": "", "secret": ""}
         self.redeliver_after = 0.05  #: seconds; Telegram's own schedule is slower
@@ -108,6 +109,7 @@ class Updates:
         deadline = time.monotonic() + min(params.number("timeout") or 0, 50)
         while True:
             if mine != self._poll:
+                self.conflicts += 1
                 raise ApiError(
                     409,
                     "Conflict: terminated by other getUpdates request; "

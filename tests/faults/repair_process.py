@@ -18,8 +18,10 @@ from pathlib import Path
 from engine.actions.scripts import Scripts
 from engine.approvals.proposals import Proposals, Verdict
 from engine.approvals.settings import ApprovalSettings
-from engine.execution.dispatcher import Dispatcher, DispatchSettings
+from engine.execution.dispatch import DispatchSettings
+from engine.execution.dispatcher import Dispatcher
 from engine.execution.inside import RequestSteps
+from engine.execution.runs import Runs
 from engine.execution.ssh import SshRunner, SshSettings
 from engine.healing.healer import Healer
 from engine.healing.playbooks import load_playbooks
@@ -98,9 +100,9 @@ class _Repair:
             self.inventory,
             Scripts(None),
         )
-        self.dispatcher = Dispatcher(
-            self.db, self.proposals, runner, RequestSteps(self.db, Desk()), DispatchSettings()
-        )
+        inside = RequestSteps(self.db, Desk())
+        self.runs = Runs(self.db, self.proposals, runner, inside, DispatchSettings())
+        self.dispatcher = Dispatcher(self.db, self.runs)
         self.healer = Healer(
             self.db,
             self.proposals,
@@ -120,7 +122,7 @@ class _Repair:
             await self._answer()
             if await self._over():
                 break
-            while self.dispatcher._tasks:
+            while self.runs.under_way:
                 await asyncio.sleep(0.002)
         runner.cancel()
         await asyncio.gather(runner, return_exceptions=True)

@@ -185,7 +185,7 @@ async def test_a_dead_host_fails_and_delays_no_other(stage: Stage) -> None:
         stage.inventory,
         Scripts(None),
     )
-    result = await runner.run(replace(plan, steps=steps), nothing_inside)
+    result = await runner.run(replace(plan, steps=steps, rolling=0), nothing_inside)
     server.close()
     outcomes = [r.outcome for r in result.steps]
     assert outcomes == [Outcome.FAILED, Outcome.SKIPPED, Outcome.DONE, Outcome.DONE]

@@ -83,13 +83,14 @@ class RealHost:
             **what,
         )  # fmt: skip
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
+        """Listen, with further lines of configuration."""
         config = self.folder / "sshd_config"
         config.write_text(
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.folder}/host_key\n"
             f"AuthorizedKeysFile {self.folder}/authorized_keys\nPidFile none\nUsePAM no\n"
             f"StrictModes no\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n"
-            f"ForceCommand {self.folder}/wrapper\n"
+            f"ForceCommand {self.folder}/wrapper\n" + "".join(f"{line}\n" for line in options)
         )
         if os.getuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)

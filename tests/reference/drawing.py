@@ -28,7 +28,8 @@ _PLACES: Mapping[str, tuple[float, float]] = {
     "UNKNOWN": (4.25, 1.9),
     "SUCCEEDED": (4.9, 0.9),
     "FAILED": (4.9, 2.9),
-    "REJECTED": (1, 0),
+    "REJECTED": (0.8, 0),
+    "CANCELLED": (1.7, 0),
     "EXPIRED": (1, 2.2),
     "SUPERSEDED": (2.2, 2.2),
 }

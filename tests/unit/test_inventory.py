@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.inventory import InventoryError, load_inventory
+from engine.inventory import Bastion, InventoryError, load_inventory
 
 _GOOD = """
 [[institution]]
@@ -38,6 +38,12 @@ container = "pay_db.1"
 role = "ledger"
 compose = "/srv/pay"
 compose_service = "db"
+via = "GATE"
+[[bastion]]
+code = "GATE"
+host = "gate.example"
+port = 2200
+user = "hop"
 """
 
 
@@ -60,6 +66,8 @@ def test_a_whole_file(tmp_path: Path) -> None:
     assert (asset.address, asset.port, asset.user) == ("10.0.0.5", 2222, "ops")
     assert (asset.service, asset.container, asset.names) == ("pay@1.service", "", ("결제 1호",))
     assert inventory.assets["PAY-DB"].port == 22
+    assert (asset.via, inventory.assets["PAY-DB"].via) == ("", "GATE")
+    assert inventory.bastions == {"GATE": Bastion("GATE", "gate.example", port=2200, user="hop")}
     assert (asset.role, asset.compose, asset.compose_service) == ("app", "", "")
     box = inventory.assets["PAY-DB"]
     assert (box.role, box.compose, box.compose_service) == ("ledger", "/srv/pay", "db")
@@ -75,6 +83,13 @@ def test_a_whole_file(tmp_path: Path) -> None:
         ('host = "pay-was-01"', 'host = "pay-was-٠١"', "plain ASCII"),  # other digits
         ('host = "pay-was-01"', "", "host is missing"),
         ('host = "pay-was-01"', "host = 7", "must be a text"),
+        ('via = "GATE"', 'via = "DOOR"', "asset 'PAY-DB': via 'DOOR' is not in this file"),
+        ('via = "GATE"', 'via = "ops@gate:22"', "via = 'ops@gate:22'"),
+        ('host = "gate.example"', 'host = "-oProxyCommand=x"', "host = '-oProxyCommand=x'"),
+        ('host = "gate.example"', "", "bastion 'GATE': host is missing"),
+        ("port = 2200", "port = 0", "bastion 'GATE': port = 0"),
+        ("port = 2200", 'service = "x"', "bastion 'GATE': unknown key 'service'"),
+        ('code = "GATE"', 'code = "GATE"\nhost = "a"\n[[bastion]]\ncode = "gate"', "stands twice"),
         ("port = 2222", "port = 0", "port = 0"),
         ("port = 2222", "port = 65536", "1 to 65535"),
         ("port = 2222", 'port = "22"', "port = '22'"),

@@ -61,6 +61,7 @@ def test_no_move_leads_out_of_a_final_state() -> None:
         State.REJECTED,
         State.EXPIRED,
         State.SUPERSEDED,
+        State.CANCELLED,
     }
     assert expected == FINAL
     assert not any(state in steps for steps in MOVES.values() for state in FINAL)

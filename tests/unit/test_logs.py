@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bot.commandline.logs import PlainLines, secrets_in
+from bot.commandline.logs import PlainLines
 from bot.platforms.messenger.settings import MessengerSettings
 from bot.platforms.telegram.settings import TelegramSettings
+from bot.settings_secrets import secrets_in
 from storage.database import DatabaseSettings
 
 

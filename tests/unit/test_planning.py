@@ -170,8 +170,9 @@ def test_the_report_groups_argv_by_host() -> None:
     }
     assert set(report) == {
         "action", "targets", "params", "risk", "reasons", "policy_version", "digest", "steps",
-        "hosts",
+        "hosts", "rolling", "waves",
     }  # fmt: skip
+    assert (report["rolling"], report["waves"]) == (5, [["momo"], ["budget-was-02"]])
     assert json.loads(json.dumps(report)) == report
 
 

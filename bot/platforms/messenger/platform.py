@@ -22,7 +22,7 @@ from handlers.card import Card
 from handlers.inbound import Event, EventKind, RoomAddress, Speaker
 from handlers.webhooks import intake
 from prompts.texts import Text, say, text
-from storage import messages, people, rooms
+from storage import failpoints, messages, people, rooms
 from storage.database import Database
 from storage.messages import Message, SenderType
 from storage.people import Account, Person
@@ -151,10 +151,14 @@ class MessengerPlatform:
             place = await rooms.find(tx, room.platform, room.tenant, room.address)
             if place is None or not place.listed:
                 raise SendRefused(f"{room}: this room is not in the configuration")
+            body = _body(draft)
             added = await messages.add(
-                tx, place.id, _BOT, SenderType.BOT, _body(draft), dedupe=f"outbox:{draft.outbox_id}"
+                tx, place.id, _BOT, SenderType.BOT, body, dedupe=f"outbox:{draft.outbox_id}"
             )
-        return added.message
+            if added.message.body == body:
+                return added.message
+            # An earlier try came this far; a card may have moved on since it was drawn.
+            return await messages.change(tx, added.message.key, body) or added.message
 
     async def _send(
         self,
@@ -180,7 +184,9 @@ class MessengerPlatform:
             payload["user"] = user
         headers = {"Idempotency-Key": f"outbox-{draft.outbox_id}"}
         try:
+            failpoints.before("messenger.post")
             answer = await self._client.post(url, json=payload, headers=headers)
+            failpoints.after("messenger.post")
         except httpx.ConnectError as error:
             raise self._retry(room, text("link_messenger_away", why=str(error))) from None
         except httpx.TransportError as error:

@@ -13,7 +13,7 @@ class MessengerSettings:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Source → the secret it sends as ``Authorization: Bearer …``; an empty one is refused."""
 
-    webhook_urls: Mapping[str, str] = field(default_factory=dict)
+    webhook_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
     """``source/room`` → the URL that the bot's messages to this room are posted to."""
 
     timeout_s: float = 10.0

@@ -15,6 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.platforms.port import SendGone, SendRefused, SendRetry
 from bot.platforms.slack.settings import SlackSettings
 from prompts.texts import Text, text
+from storage import failpoints
 
 #: The token itself is no good: nothing will work until an operator mends it.
 DEAD = frozenset(
@@ -80,7 +81,9 @@ class Calls:
         name = getattr(method, "__name__", "call").replace("_", ".")
         try:
             with self._told(name):
+                failpoints.before(f"slack.{name}")
                 answer = await method(**arguments)
+                failpoints.after(f"slack.{name}")
         except RateLimited:
             raise
         except SendRetry as retry:

@@ -22,6 +22,7 @@ from bot.platforms.port import Keep
 from bot.platforms.slack import form
 from bot.platforms.slack.inflight import InFlight
 from handlers.inbound import RoomAddress
+from storage import failpoints
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ class Intake(AsyncMiddleware):
             return BoltResponse(status=200, body="")
         with self.open_deliveries:
             await self._take(body)
+        failpoints.before("slack.ack")
         return BoltResponse(status=200, body="")
 
     async def _take(self, body: Mapping[str, Any]) -> None:

@@ -25,6 +25,7 @@ from bot.platforms.slack.calls import Calls
 from bot.platforms.slack.inflight import InFlight
 from bot.platforms.slack.settings import SlackSettings
 from prompts.texts import text
+from storage import failpoints
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class _Handler(AsyncSocketModeHandler):
     async def handle(self, client: AsyncBaseSocketModeClient, req: SocketModeRequest) -> None:
         with self.open_deliveries:
             await super().handle(client, req)  # type: ignore[arg-type]
+            failpoints.after("slack.ack")
 
 
 class SocketLink:

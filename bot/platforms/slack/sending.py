@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bot.platforms.port import Draft, SendRetry
+from bot.platforms.port import Draft, SendGone, SendRetry
 from bot.platforms.slack.calls import Calls, Refused
 from bot.platforms.slack.drawing import Attachment, Drawing, draw
 from bot.platforms.slack.form import reason_view
@@ -47,7 +47,7 @@ class Sending:
         """Post, unless ``draft.doubt`` and an earlier copy is there. Gives the message's ts."""
         drawing = draw(draft.card, draft.language)
         thread = draft.context.get("thread")
-        found = await self._earlier(channel, thread, draft.outbox_id) if draft.doubt else None
+        found = await self._renewed(channel, thread, draft, drawing) if draft.doubt else None
         if found is None:
             answer = await self._calls(
                 self._client.chat_postMessage,
@@ -138,6 +138,22 @@ class Sending:
                 return False
             raise
         return True
+
+    async def _renewed(
+        self, channel: str, thread: str | None, draft: Draft, drawing: Drawing
+    ) -> str | None:
+        """The ts of an earlier try's copy, made to show what is true now; None: there is none."""
+        found = await self._earlier(channel, thread, draft.outbox_id)
+        if found is None:
+            return None
+        try:
+            await self._update(channel, found, drawing)
+        except SendGone:
+            return None
+        except SendRetry as retry:
+            # The next try must look for it, too.
+            raise SendRetry(str(retry), retry.delay, doubt=True) from None
+        return found
 
     async def _earlier(self, channel: str, thread: str | None, outbox_id: int) -> str | None:
         """The ts of a copy that an earlier try left behind, by its metadata."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import logging
 import os
@@ -33,12 +34,14 @@ from telegram.error import (
     NetworkError,
     RetryAfter,
     TelegramError,
+    TimedOut,
 )
 from telegram.request import HTTPXRequest
 
 from bot.platforms.port import SendGone, SendRefused, SendRetry
 from bot.platforms.telegram.drawing import Drawn, utf16
 from bot.platforms.telegram.settings import TelegramSettings
+from storage import failpoints
 
 ALLOWED_UPDATES = ["message", "callback_query", "my_chat_member"]
 _LANGUAGE_CODES = {"en": "", "ko": "ko", "zh-TW": "zh"}
@@ -71,11 +74,26 @@ class Place:
 class RawBot(Bot):
     """Bot whose updates stay JSON: one that the library cannot parse must not hold up the rest."""
 
-    async def raw_updates(self, offset: int | None, wait: int) -> list[Any]:
-        """The next batch. ``offset`` confirms every update below it; ``wait`` is in seconds."""
+    async def raw_updates(self, offset: int | None, wait: int, patience: float) -> list[Any]:
+        """The next batch. ``offset`` confirms every update below it; times are in seconds.
+
+        Raises TimedOut ``patience`` after Telegram should have answered: a line that is cut
+        without a word, or an answer that comes in drops, would otherwise hold the poll for good.
+        """
         asked = {"offset": offset, "timeout": wait, "allowed_updates": ALLOWED_UPDATES}
-        batch = await self._post("getUpdates", asked, read_timeout=wait + 10)
+        try:
+            async with asyncio.timeout(wait + patience):
+                batch = await self._post("getUpdates", asked, read_timeout=wait + patience)
+        except TimeoutError:
+            raise TimedOut(f"no whole answer within {wait + patience:g} s") from None
         return batch if isinstance(batch, list) else []
+
+    async def _do_post(self, endpoint: str, data: Any, **options: Any) -> Any:
+        # The one way of every call.
+        failpoints.before(f"telegram.{endpoint}")
+        answer = await super()._do_post(endpoint, data, **options)
+        failpoints.after(f"telegram.{endpoint}")
+        return answer
 
 
 class Declined(Exception):
@@ -107,7 +125,8 @@ class Calls:
 
     async def updates(self, offset: int | None) -> list[Any]:
         """The next batch of raw updates. Raises TelegramError."""
-        return await self.bot.raw_updates(offset, self._settings.poll_seconds)
+        wait, patience = self._settings.poll_seconds, self._settings.patience_seconds
+        return await self.bot.raw_updates(offset, wait, patience)
 
     async def point_webhook(self) -> None:
         """Have deliveries as the mode wants them. Raises TelegramError."""

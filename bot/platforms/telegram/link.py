@@ -14,7 +14,7 @@ from typing import Any
 
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
-from bot.platforms.port import Health
+from bot.platforms.port import Health, Turn
 from bot.platforms.telegram.budget import Monotonic
 from bot.platforms.telegram.calls import Calls, seconds_of
 from bot.platforms.telegram.presses import Sleep
@@ -30,6 +30,7 @@ Take = Callable[[Any], Awaitable[bool]]
 _SLOWEST = 30.0  # seconds between two tries after many failures
 _CONFLICT = 10.0  # seconds: the other program is not gone any sooner
 _WATCH = 60.0  # seconds between two looks at the webhook
+_STAND_BY = 0.5  # seconds between two looks whether it is our turn to poll
 _QUICK = 0.5  # seconds: an empty answer that comes sooner was no long poll
 
 
@@ -45,6 +46,7 @@ class Link:
         calls: Calls,
         commands: Commands,
         take: Take,
+        turn: Turn | None = None,
         *,
         sleep: Sleep,
         monotonic: Monotonic,
@@ -53,6 +55,7 @@ class Link:
         self._calls = calls
         self._commands = commands
         self._take = take
+        self._turn = turn
         self._sleep = sleep
         self._monotonic = monotonic
         self._storing = asyncio.Lock()
@@ -63,6 +66,7 @@ class Link:
         self._stale = 0
         self._failures = 0
         self._problem: Text | None = text("link_not_started")
+        self._stands_by = False
         self._no_menu = ""
         self._last_refusal: object = None
         self.me: Bot | None = None
@@ -93,6 +97,8 @@ class Link:
             return Health(False, self._problem)
         if self._task is None or self._task.done():
             return Health(False, text("link_telegram_ended"))
+        if self._stands_by:
+            return Health(True, text("link_telegram_stands_by"))
         name = f"@{self.me.username}, {self._settings.mode}" if self.me else ""
         told = text("link_telegram_up", name=name, private=not self._sees_all, menu=self._no_menu)
         return Health(True, told)
@@ -118,6 +124,11 @@ class Link:
             await self._connect()
             return 0.0
         if self._settings.mode == "polling":
+            if self._turn is not None and not self._turn.ours():
+                # Telegram lets one poll at a time: the process that holds the lease.
+                self._offset, self._stands_by = None, True
+                return _STAND_BY
+            self._stands_by = False
             return await self._poll()
         await self._sleep(_WATCH)
         await self._watch()

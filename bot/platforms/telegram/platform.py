@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from telegram.error import InvalidToken
 
-from bot.platforms.port import Draft, Health, Keep, SendGone, SendRefused, SendRetry
+from bot.platforms.port import Draft, Health, Keep, SendGone, SendRefused, SendRetry, Turn
 from bot.platforms.telegram import reading
 from bot.platforms.telegram.budget import Budget, Monotonic
 from bot.platforms.telegram.calls import Calls, Place
@@ -48,19 +48,28 @@ class TelegramPlatform:
         self,
         settings: TelegramSettings,
         commands: Commands,
+        turn: Turn | None = None,
         *,
         sleep: Sleep = asyncio.sleep,
         monotonic: Monotonic = time.monotonic,
     ) -> None:
+        """``turn``: which of the processes with this token polls; None = there is but one."""
         _check(commands)
         self._settings = settings
         self._sleep = sleep
         self._keep: Keep | None = None
+        self._turn = turn if settings.mode == "polling" else None
         self._calls = Calls(settings, self._moved)
         self._budget = Budget(settings.per_second, settings.per_minute_in_group, monotonic)
         self._presses = Presses(self._answer_empty, settings.press_seconds, sleep)
         self._link = Link(
-            settings, self._calls, commands, self._take, sleep=sleep, monotonic=monotonic
+            settings,
+            self._calls,
+            commands,
+            self._take,
+            self._turn,
+            sleep=sleep,
+            monotonic=monotonic,
         )
         self._files: OrderedDict[tuple[int, int], str] = OrderedDict()  # message → file it has
         self._late_files: set[asyncio.Task[None]] = set()
@@ -239,7 +248,8 @@ class TelegramPlatform:
             raise RuntimeError("not connected yet")
         raw = reading.storable(raw)
         body = {"bot": me.to_json(), "update": raw}
-        kept = await self._keep(self.name, reading.delivery_id(me.id, raw), body, reading.lane(raw))
+        keep = self._turn.keep if self._turn is not None else self._keep
+        kept = await keep(self.name, reading.delivery_id(me.id, raw), body, reading.lane(raw))
         callback = reading.callback_id(raw)
         if callback:
             self._presses.opened(callback)

@@ -32,6 +32,9 @@ class TelegramSettings:
     poll_seconds: int = 30
     """Seconds one request waits for news at Telegram (long polling), 1–50."""
 
+    patience_seconds: float = 8.0
+    """Seconds beyond poll_seconds after which a request without an answer is given up, 0.1–60."""
+
     press_seconds: float = 8.0
     """Seconds after which a button press with no words for its presser is answered empty, so that
     the button stops spinning. Words that come later are sent as a message."""
@@ -53,6 +56,10 @@ class TelegramSettings:
             raise ValueError(f"telegram api_url: {self.api_url!r} does not begin with https://")
         if not 1 <= self.poll_seconds <= 50:
             raise ValueError(f"telegram poll_seconds: {self.poll_seconds} is not within 1 to 50")
+        if not 0.1 <= self.patience_seconds <= 60:
+            raise ValueError(
+                f"telegram patience_seconds: {self.patience_seconds} is not within 0.1 to 60"
+            )
         if not 0 < self.press_seconds <= 10:
             raise ValueError(f"telegram press_seconds: {self.press_seconds} is not within 0 to 10")
         if self.per_second < 1 or self.per_minute_in_group < 2:

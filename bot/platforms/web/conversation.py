@@ -2,6 +2,7 @@
 
 The order is: the message row, the inbox row, the other viewers, the acknowledgement.  The bot
 may answer as soon as the inbox row is there, so the words it answers must stand above the answer.
+Viewers on other processes are told with the message row itself.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.platforms.port import Keep
+from bot.platforms.web.across import Across
 from bot.platforms.web.frames import Malformed, Pressed, Said, fingerprint
 from bot.platforms.web.hub import Connection, Hub
 from prompts.texts import Text, say, text
@@ -29,9 +31,10 @@ class NotKept(Exception):
 class Conversation:
     """Carries out frames, one connection's at a time and in order."""
 
-    def __init__(self, db: Database, hub: Hub, keep: Keep, bot_name: str) -> None:
+    def __init__(self, db: Database, hub: Hub, across: Across, keep: Keep, bot_name: str) -> None:
         self._db = db
         self._hub = hub
+        self._across = across
         self._keep = keep
         self._bot_mention = f"@{bot_name.lower()}"
 
@@ -83,12 +86,13 @@ class Conversation:
             raise Malformed(text("web_error_no_message"), frame.id)
         # A button that is gone meanwhile goes on as a plain press: the answer tells what happened.
         button = message.button(frame.token) or {}
+        coded = button.get("may_want_code")
         raw = {
             "type": "press",
             "message_id": frame.message_id,
             "command_code": button.get("token", frame.token),
             "reason": frame.reason,
-            "form": bool(button.get("wants_reason") and frame.reason),
+            "form": bool(frame.reason and (button.get("wants_reason") or coded)),
         }
         new = await self._hand_in(connection, frame, raw)
         return {"type": "ack", "id": frame.id, "repeated": not new, "message_id": message.key}
@@ -105,7 +109,7 @@ class Conversation:
     ) -> dict[str, Any]:
         body = {"msg_type": "COMMAND", "content": words, "target": agent}
         added = await self._write(connection, frame, SenderType.HUMAN, body)
-        if not self._hub.agent_here(connection.room.id, agent):
+        if not await self._across.agent_here(connection.room.id, agent):
             reason = text("web_agent_away", agent=agent)
             connection.send({"type": "notice", "text": say(reason, connection.person.language)})
         return self._acknowledge(frame, added, repeated=not added.fresh)
@@ -133,7 +137,7 @@ class Conversation:
     ) -> Added:
         # Nothing was promised yet: whatever goes wrong here, the sender hears that it was not kept.
         try:
-            async with self._db.write() as tx:
+            async with self._db.write(urgent=True) as tx:
                 added = await messages.add(
                     tx,
                     connection.room.id,

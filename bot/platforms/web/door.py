@@ -8,11 +8,14 @@ from starlette.responses import Response
 from bot.platforms.web.hub import Credential
 from bot.platforms.web.settings import WebSettings
 from prompts.texts import DEFAULT_LANGUAGE
-from storage import tokens
+from storage import failures, messages, tokens
 from storage.database import Database
 from storage.tokens import Finding, Verdict
 
 COOKIE = "watchstander_session"
+_WHAT = "sign-in"
+_TRIES = 10
+_WITHIN_MS = 5 * 60_000
 _DAY_S = 86_400
 
 
@@ -35,20 +38,36 @@ async def visitor(connection: HTTPConnection, db: Database) -> Finding:
         return await tokens.examine(tx, credential.secret, credential.kind)
 
 
-async def sign_in(db: Database, settings: WebSettings, link: str) -> tuple[Verdict, str]:
-    """Trade a sign-in link's token for a session; gives the session's secret, "" when refused."""
+async def may_try(db: Database, address: str) -> bool:
+    """Whether an address may try to sign in: after ten wrong links in five minutes it may not, for
+    five more. The tries are rows, so that it holds in every replica and after a restart."""
+    async with db.read() as tx:
+        return await failures.locked_until(tx, _WHAT, address, _TRIES, _WITHIN_MS) is None
+
+
+async def sign_in(
+    db: Database, settings: WebSettings, link: str, address: str
+) -> tuple[Verdict, str]:
+    """Trade a sign-in link's token for a session; gives the session's secret, "" when refused.
+
+    A wrong link counts against the address.
+    """
     life_ms = int(settings.session_days * _DAY_S * 1000)
     async with db.write() as tx:
         found = await tokens.redeem(tx, link)
         if found.person is None:
+            await failures.note(tx, _WHAT, address)
             return found.verdict, ""
         return found.verdict, await tokens.create(tx, found.person.id, "session", life_ms)
 
 
-async def sign_out(db: Database, secret: str) -> None:
-    """End a session for good."""
+async def sign_out(db: Database, secret: str) -> int:
+    """End a session for good, and tell every process. Gives its row id, 0 when there was none."""
     async with db.write() as tx:
+        found = await tokens.examine(tx, secret, "session")
         await tokens.revoke(tx, secret)
+        tx.tell(messages.NEWS, f"{messages.SESSION_ENDED}{found.token_id}")
+    return found.token_id
 
 
 def set_cookie(response: Response, settings: WebSettings, secret: str) -> None:

@@ -1,11 +1,15 @@
-"""The open connections, and how a message reaches those who may see it."""
+"""The open connections of this process, and how a message reaches those who may see it.
+
+Each connection knows which messages it was shown and how they stood, so whatever is pushed again –
+because another process told of it, or because news may have been missed – is shown once.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +26,8 @@ QUEUE_CHARACTERS = 4_000_000
 """And how much they may hold together."""
 PER_PERSON = 20
 """Open connections of one person."""
+REMEMBERED = 1000
+"""Messages of which a connection knows how it was shown them: at least the newest so many."""
 
 
 @dataclass(frozen=True)
@@ -44,37 +50,73 @@ class Credential:
     kind: str  #: session or api
 
 
+class Shown:
+    """What a connection was shown last of each message, of the newest ones."""
+
+    def __init__(self) -> None:
+        self._states: dict[int, int] = {}
+        self.floor: int | None = None
+        """The lowest row id it knows of; None = its history was not read yet."""
+
+    def history(self, page: Sequence[Message], *, whole: bool) -> None:
+        """Note what was shown on connecting; ``whole``: there is nothing older."""
+        for message in page:
+            self.note(message)
+        self.floor = 0 if whole or not page else page[0].id
+
+    def note(self, message: Message) -> None:
+        self._states[message.id] = message.state
+        if len(self._states) >= 2 * REMEMBERED:
+            kept = sorted(self._states)[-REMEMBERED:]
+            self._states = {number: self._states[number] for number in kept}
+            if self.floor is not None:
+                self.floor = max(self.floor, kept[0])
+
+    def differs(self, message: Message) -> bool:
+        """Whether it was not shown yet as it stands."""
+        return self._states.get(message.id) != message.state
+
+    def knows(self, message: Message) -> bool:
+        return message.id in self._states
+
+
 class Connection:
     """One socket's outgoing side. Nothing here waits: a full queue ends the connection."""
 
-    def __init__(self, person: Person, credential: Credential, room: Room, agent: bool) -> None:
+    def __init__(
+        self,
+        person: Person,
+        credential: Credential,
+        room: Room,
+        agent: bool,
+        token_id: int = 0,
+    ) -> None:
         self.person = person
         self.credential = credential
         self.room = room
         self.agent = agent
+        self.token_id = token_id
+        self.shown = Shown()
         self._queue: asyncio.Queue[str] = asyncio.Queue(QUEUE)
         self._waiting = 0
         self.ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
-        self._held: list[str] | None = []
+        self._held: list[tuple[Message | None, str]] | None = []
 
     def send(self, frame: Mapping[str, Any]) -> None:
-        self.send_text(json.dumps(frame, ensure_ascii=False))
+        self._send(None, json.dumps(frame, ensure_ascii=False))
 
-    def send_text(self, frame: str) -> None:
-        """Queue a frame that is JSON already."""
-        if self._held is None:
-            self._put(frame)
-        elif len(self._held) < QUEUE:
-            self._held.append(frame)
-        else:
-            self.end(TOO_SLOW)
+    def show(self, message: Message, frame: str) -> None:
+        """Queue a message's frame, which is JSON already."""
+        self._send(message, frame)
 
-    def begin(self, history: Mapping[str, Any]) -> None:
-        """Send the history first, then what was said while it was read."""
+    def begin(self, history: Mapping[str, Any], page: Sequence[Message], *, whole: bool) -> None:
+        """Send the history first, then what was said while it was read and is not in it."""
         held, self._held = self._held or [], None
+        self.shown.history(page, whole=whole)
         self._put(json.dumps(history, ensure_ascii=False))
-        for frame in held:
-            self._put(frame)
+        for message, frame in held:
+            if message is None or self.shown.differs(message):
+                self._send(message, frame)
 
     def end(self, ending: Ending) -> None:
         """Close it soon. The first reason given is the one that is told."""
@@ -86,6 +128,16 @@ class Connection:
         frame = await self._queue.get()
         self._waiting -= len(frame)
         return frame
+
+    def _send(self, message: Message | None, frame: str) -> None:
+        if self._held is None:
+            if message is not None:
+                self.shown.note(message)
+            self._put(frame)
+        elif len(self._held) < QUEUE:
+            self._held.append((message, frame))
+        else:
+            self.end(TOO_SLOW)
 
     def _put(self, frame: str) -> None:
         # One frame is always taken, however large: a long history is not a slow reader.
@@ -103,6 +155,8 @@ class Hub:
         self._db = db
         self._open: set[Connection] = set()
         self._left = asyncio.Event()
+        self.agents_changed = asyncio.Event()
+        self._noted: set[int] | None = None
 
     def __len__(self) -> int:
         return len(self._open)
@@ -113,37 +167,66 @@ class Hub:
         if theirs >= PER_PERSON:
             return False
         self._open.add(connection)
+        if connection.agent:
+            self.agents_changed.set()
         return True
 
     def leave(self, connection: Connection) -> None:
         self._open.discard(connection)
         self._left.set()
+        if connection.agent:
+            self.agents_changed.set()
 
-    def push(self, message: Message, *, updated: bool = False) -> None:
-        """Show a message to everyone in its room who may see it, each in their own language."""
-        drawn: dict[str, str] = {}
+    @contextlib.contextmanager
+    def noting(self) -> Iterator[set[int]]:
+        """The row ids of messages that are pushed inside this block. For one at a time."""
+        noted: set[int] = set()
+        self._noted = noted
+        try:
+            yield noted
+        finally:
+            self._noted = None
+
+    def push(self, message: Message, *, updated: bool = False, missed: bool = False) -> None:
+        """Show a message to everyone in its room who may see it, each in their own language.
+
+        ``updated``: it was rewritten, so it is shown also to whoever had it before they connected.
+        ``missed``: nobody knows whether it is new; who connected after it is left alone.
+        """
+        if self._noted is not None:
+            self._noted.add(message.id)
+        drawn: dict[tuple[str, bool], str] = {}
         for connection in self._open:
-            viewer = connection.person
+            viewer, shown = connection.person, connection.shown
             if connection.room.id != message.room_id or not message.visible_to(viewer.id):
                 continue
-            if viewer.language not in drawn:
-                frame = messages.schema(message, viewer.language, updated=updated)
-                drawn[viewer.language] = json.dumps(
-                    {"type": "message", **frame}, ensure_ascii=False
-                )
-            connection.send_text(drawn[viewer.language])
+            if not shown.differs(message):
+                continue
+            if missed and (shown.floor is None or message.id < shown.floor):
+                continue
+            look = (viewer.language, updated or shown.knows(message))
+            if look not in drawn:
+                frame = messages.schema(message, viewer.language, updated=look[1])
+                drawn[look] = json.dumps({"type": "message", **frame}, ensure_ascii=False)
+            connection.show(message, drawn[look])
 
-    def agent_here(self, room_id: int, name: str) -> bool:
-        """Whether an agent listens in a room."""
-        return any(
-            other.agent and other.room.id == room_id and other.person.name == name
-            for other in self._open
-        )
+    def floors(self) -> dict[int, int]:
+        """Room → the lowest row id that a connection in it knows of."""
+        found: dict[int, int] = {}
+        for connection in self._open:
+            room, floor = connection.room.id, connection.shown.floor
+            if floor is not None:
+                found[room] = min(floor, found.get(room, floor))
+        return found
 
-    def end_session(self, secret: str) -> None:
+    def agents(self) -> set[tuple[int, str]]:
+        """The agents that are connected to this process, as (room id, name)."""
+        return {(one.room.id, one.person.name) for one in self._open if one.agent}
+
+    def end_session(self, token_id: int) -> None:
         """Close what was opened with a session that has just been given up."""
         for connection in self._open:
-            if connection.credential.secret == secret:
+            if connection.token_id == token_id:
                 connection.end(Ending(4401, "signed out"))
 
     def end_all(self, ending: Ending) -> None:

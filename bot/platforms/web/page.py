@@ -40,6 +40,8 @@ _PAGE = (
     text("web_page_retry"),
     text("web_page_reason_title"),
     text("web_page_reason_label"),
+    text("web_page_code_title"),
+    text("web_page_code_label"),
     text("web_page_cancel"),
     text("web_page_close"),
     text("web_page_today"),

@@ -8,7 +8,6 @@ names are unique there, and a person needs no account of their own to be known h
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from starlette.responses import PlainTextResponse
 
 from bot.platforms.port import Draft, Health, Keep, SendGone, SendRefused
 from bot.platforms.web import socket as sockets
+from bot.platforms.web.across import Across
 from bot.platforms.web.conversation import Conversation
 from bot.platforms.web.hub import STOPPING, Ending, Hub
 from bot.platforms.web.settings import WebSettings
@@ -55,25 +55,31 @@ class WebPlatform:
         self.commands: Commands = commands or {}
         self._gate = sockets.Gate(settings, db)
         self._conversation: Conversation | None = None
-        self._watch: asyncio.Task[None] | None = None
+        self._across = Across(db, self.hub)
+        self._tasks: list[asyncio.Task[None]] = []
         self._log_filter = _HideSignIn()
 
     async def start(self, keep: Keep) -> None:
         """Begin to take sockets."""
-        self._conversation = Conversation(self.db, self.hub, keep, self.settings.bot_name)
-        self._watch = asyncio.create_task(self._recheck(), name="web-recheck")
+        self._conversation = Conversation(
+            self.db, self.hub, self._across, keep, self.settings.bot_name
+        )
+        loops = (self._recheck, self._across.serve_news, self._across.serve_presence)
+        self._tasks = self._tasks or [
+            asyncio.create_task(loop(), name=f"web-{loop.__name__.strip('_')}") for loop in loops
+        ]
         logging.getLogger("uvicorn.access").addFilter(self._log_filter)
 
     async def stop(self) -> None:
         """Let open frames finish, then close every socket."""
         self._conversation = None
-        if self._watch is not None:
-            self._watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
-            self._watch = None
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         self.hub.end_all(STOPPING)
         await self.hub.empty()
+        await self._across.leave()
         logging.getLogger("uvicorn.access").removeFilter(self._log_filter)
 
     async def _recheck(self) -> None:
@@ -173,17 +179,24 @@ class WebPlatform:
         return place
 
     async def _add(self, place: Room, draft: Draft, to_person: int | None) -> str:
+        body = _body(draft)
         async with self.db.write() as tx:
             added = await messages.add(
                 tx,
                 place.id,
                 self.settings.bot_name,
                 SenderType.BOT,
-                _body(draft),
+                body,
                 to_person=to_person,
                 dedupe=f"outbox:{draft.outbox_id}",
             )
-        if added.fresh:
+            changed = None
+            if not added.fresh and added.message.body != body:
+                # An earlier try came this far; a card may have moved on since it was drawn.
+                changed = await messages.change(tx, added.message.key, body)
+        if changed is not None:
+            self.hub.push(changed, updated=True)
+        elif added.fresh:
             self.hub.push(added.message)
         return added.message.key
 

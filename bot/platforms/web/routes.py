@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -12,11 +13,11 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Redirect
 from bot.platforms.web import door
 from bot.platforms.web.banner import banner
 from bot.platforms.web.frames import TEXT_LIMIT
-from bot.platforms.web.limits import Attempts
 from bot.platforms.web.page import page_texts
 from bot.platforms.web.platform import WebPlatform
 from bot.platforms.web.socket import HISTORY, history_frame
 from engine.upkeep.expiry import Upkeep
+from handlers.api.wrong_tokens import address_of
 from prompts.texts import LANGUAGES, say, text
 from storage import messages, rooms
 from storage.people import Person
@@ -38,12 +39,17 @@ _HEADERS = {
 }
 
 
-def routes(platform: WebPlatform, upkeep: Upkeep | None = None) -> APIRouter:
-    """All routes of the web room. ``upkeep`` None: there is nothing that ends."""
+def routes(
+    platform: WebPlatform, upkeep: Upkeep | None = None, coded: Sequence[str] = ()
+) -> APIRouter:
+    """All routes of the web room. ``upkeep`` None: there is nothing that ends.
+
+    ``coded``: the levels whose approval takes the code of a second factor.
+    """
     router = APIRouter(include_in_schema=False)
     _add_page(router)
     _add_sign_in(router, platform)
-    _add_answers(router, platform)
+    _add_answers(router, platform, coded)
     _add_banner(router, platform, upkeep)
 
     @router.websocket("/ws/chat/{room}/{client}/{kind}")
@@ -73,29 +79,32 @@ class _Entrance:
 
     def __init__(self, platform: WebPlatform) -> None:
         self._platform = platform
-        self._attempts = Attempts()
 
     async def enter(self, request: Request, token: str) -> Response:
-        address = request.client.host if request.client else ""
-        if not self._attempts.allowed(address):
+        settings, db = self._platform.settings, self._platform.db
+        address = address_of(request)
+        if not await door.may_try(db, address):
             return _page("slow", 429)
-        settings = self._platform.settings
-        verdict, session = await door.sign_in(self._platform.db, settings, token)
+        verdict, session = await door.sign_in(db, settings, token, address)
         if verdict is not Verdict.VALID:
-            self._attempts.failed(address)
             return _page(verdict.value, 401)
+        # One browser, one session: what it had before is of no more use to anybody.
+        await self._end_session(request)
         response = RedirectResponse("/", 303, headers=_HEADERS)
         door.set_cookie(response, settings, session)
         return response
 
     async def leave(self, request: Request) -> Response:
-        credential = door.credential_of(request)
-        if credential is not None and credential.kind == "session":
-            await door.sign_out(self._platform.db, credential.secret)
-            self._platform.hub.end_session(credential.secret)
+        await self._end_session(request)
         response = RedirectResponse("/", 303, headers=_HEADERS)
         door.drop_cookie(response, self._platform.settings)
         return response
+
+    async def _end_session(self, request: Request) -> None:
+        credential = door.credential_of(request)
+        if credential is not None and credential.kind == "session":
+            ended = await door.sign_out(self._platform.db, credential.secret)
+            self._platform.hub.end_session(ended)
 
     def from_our_page(self, request: Request) -> bool:
         """Forms of other sites are refused: they could sign a person in as somebody else."""
@@ -125,7 +134,7 @@ def _add_sign_in(router: APIRouter, platform: WebPlatform) -> None:
         return await entrance.leave(request)
 
 
-def _add_answers(router: APIRouter, platform: WebPlatform) -> None:
+def _add_answers(router: APIRouter, platform: WebPlatform, coded: Sequence[str]) -> None:
     @router.get("/api/web/me")
     async def me(request: Request) -> Response:
         found = await door.visitor(request, platform.db)
@@ -133,7 +142,8 @@ def _add_answers(router: APIRouter, platform: WebPlatform) -> None:
             language = door.browser_language(request.headers.get("accept-language", ""))
             answer = {"error": found.verdict, "language": language, "texts": page_texts(language)}
             return JSONResponse(answer, 401, headers=_HEADERS)
-        return JSONResponse(_about(platform, found.person), headers=_HEADERS)
+        about = _about(platform, found.person) | {"codes": list(coded)}
+        return JSONResponse(about, headers=_HEADERS)
 
     @router.get("/api/web/history")
     async def history(request: Request, room: str, before: str) -> Response:

@@ -16,8 +16,8 @@ from bot.platforms.web.hub import PER_PERSON, Connection, Ending, Hub, admit
 from bot.platforms.web.limits import Bucket
 from bot.platforms.web.settings import WebSettings
 from prompts.texts import text
-from storage import messages, rooms, tokens
-from storage.database import Database
+from storage import failpoints, messages, rooms, tokens
+from storage.database import Away, Database
 from storage.people import Role
 
 HISTORY = 100
@@ -70,7 +70,7 @@ class Gate:
             raise Refused(4403, "an agent connects under its own name")
         if place is None or not place.listed:
             raise Refused(4404, "this room is not in the configuration")
-        return Connection(found.person, credential, place, agent)
+        return Connection(found.person, credential, place, agent, found.token_id)
 
 
 class Line:
@@ -123,7 +123,11 @@ class Line:
                     tx, connection.room.id, seen.id, HISTORY * 5, connection.person.id
                 )
                 page = missed if len(missed) > len(page) else page
-        connection.begin(history_frame(page, connection.person.language))
+        connection.begin(
+            history_frame(page, connection.person.language),
+            page[-HISTORY:] if len(page) == HISTORY + 1 else page,
+            whole=len(page) <= HISTORY,
+        )
 
     async def _read(self) -> None:
         while True:
@@ -146,10 +150,13 @@ class Line:
             if not self._bucket.take():
                 raise Malformed(text("web_error_slow_down"), delivery)
             if await self._still_allowed():
-                connection.send(await self._conversation.take(connection, frame))
+                told = await self._conversation.take(connection, frame)
+                failpoints.before("web.ack")
+                connection.send(told)
+                failpoints.after("web.ack")
         except Malformed as problem:
             connection.send(refusal(problem.text, language, problem.delivery))
-        except NotKept as error:
+        except (NotKept, Away) as error:
             _log.warning("web room %s: not kept: %s", connection.room.address, error)
             connection.send(refusal(text("web_error_not_kept"), language, delivery))
 
@@ -166,7 +173,10 @@ class Line:
 
     async def _write(self) -> None:
         while True:
-            await self._socket.send_text(await self._connection.next())
+            frame = await self._connection.next()
+            failpoints.before("web.push")
+            await self._socket.send_text(frame)
+            failpoints.after("web.push")
 
 
 def history_frame(page: list[messages.Message], language: str) -> dict[str, object]:

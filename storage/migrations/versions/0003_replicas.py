@@ -24,13 +24,17 @@ def upgrade() -> None:
     op.add_column("actions", sa.Column("progress", sa.Text()))
     op.add_column("actions", sa.Column("cancelled_by", ROW_ID))
     op.add_column("actions", sa.Column("cancelled_at", sa.BigInteger()))
+    op.add_column("clocks", sa.Column("report", sa.Text()))
     for make in TABLES.values():
         make()
 
 
 def downgrade() -> None:
+    # The version before knows no such state; what is called off has not run and never will.
+    op.execute("UPDATE actions SET state = 'EXPIRED' WHERE state = 'CANCELLED'")
     for name in reversed(TABLES):
         op.drop_table(name)
+    op.drop_column("clocks", "report")
     for column in reversed(_RUN_COLUMNS):
         op.drop_column("actions", column)
 

@@ -140,6 +140,7 @@ async def test_the_description_names_every_route(api: Api) -> None:
         ("post", "/api/auto/queue"),
         ("post", "/api/auto/approve/{id}"),
         ("post", "/api/auto/reject/{id}"),
+        ("post", "/api/auto/cancel/{id}"),
         ("get", "/api/auto/history"),
         ("get", "/api/requests"),
         ("post", "/api/requests"),

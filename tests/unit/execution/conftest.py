@@ -6,6 +6,7 @@ import asyncio
 import json
 import shlex
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,11 @@ from engine.approvals.proposals import Proposals, Verdict
 from engine.approvals.settings import ApprovalSettings
 from engine.approvals.watch import ApprovalWatch
 from engine.execution.demo_hosts import DemoHosts
-from engine.execution.dispatcher import Dispatcher, DispatchSettings
+from engine.execution.dispatch import DispatchSettings
+from engine.execution.dispatcher import Dispatcher
 from engine.execution.inside import RequestSteps
+from engine.execution.queue import Queue
+from engine.execution.runs import Runs
 from engine.execution.ssh import SshRunner, SshSettings
 from engine.inventory import load_inventory
 from engine.planning import Planner, PlanSettings
@@ -27,7 +31,7 @@ from engine.requests.desk import Desk
 from engine.risk import load_policy
 from storage import actions, people, rooms
 from storage.actions import Action
-from storage.database import Database
+from storage.database import Away, Database
 from storage.lifecycle import State
 from storage.people import Listing, Person, Role
 from storage.rooms import RoomListing
@@ -67,27 +71,42 @@ class Yard:
     desk: Desk
     folder: Path
     settings: DispatchSettings = field(default_factory=DispatchSettings)
-    dispatcher: Dispatcher = field(init=False)
+    url: str = ""
+    """Of the database, where processes share it."""
+    runs: Runs = field(init=False)
+    dispatcher: Dispatcher | Queue = field(init=False)
     people: dict[str, Person] = field(default_factory=dict)
     room: int = 0
+    parallel: int = 10
     _task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """A fresh dispatcher, as after a start of the process."""
-        settings = SshSettings(self.hosts.known_hosts, self.hosts.key_file, command_timeout_s=5)
+        settings = SshSettings(
+            self.hosts.known_hosts, self.hosts.key_file, command_timeout_s=5, parallel=self.parallel
+        )
         runner = SshRunner(settings, self.proposals.planner.inventory, Scripts(None))
         inside = RequestSteps(self.db, self.desk)
-        self.dispatcher = Dispatcher(self.db, self.proposals, runner, inside, self.settings)
+        self.runs = Runs(self.db, self.proposals, runner, inside, self.settings)
+        shared = self.db.is_shared
+        self.dispatcher = (
+            Queue(self.db, self.runs, self.url) if shared else Dispatcher(self.db, self.runs)
+        )
         await self.dispatcher.recover()
         self._task = asyncio.create_task(self.dispatcher.serve())
 
+    async def known(self, number: int) -> State | None:
+        """How an action stands; None while the database is away."""
+        try:
+            return (await self.action(number)).state
+        except Away:
+            return None
+
     async def kill(self) -> None:
         """End it where it stands, runs under way included."""
-        tasks = [self._task, *self.dispatcher._tasks]
-        for task in tasks:
-            if task is not None:
-                task.cancel()
-        await asyncio.gather(*(t for t in tasks if t is not None), return_exceptions=True)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, *self.runs.kill(), return_exceptions=True)
 
     async def propose(self, kind: str, *targets: str, who: str = "min", **params: Any) -> Action:
         async with self.db.write() as tx:
@@ -120,8 +139,9 @@ class Yard:
         await asyncio.sleep(0)
         async with asyncio.timeout(10):
             while True:
-                async with self.dispatcher._claiming:
-                    if not self.dispatcher._tasks and not await self._news():
+                assert isinstance(self.dispatcher, Dispatcher)
+                async with self.dispatcher._looking:
+                    if not self.runs.under_way and not await self._news():
                         return
                 await asyncio.sleep(0.005)
 
@@ -149,14 +169,18 @@ class Yard:
         return [json.loads(row.detail) for row in rows]
 
 
-@pytest.fixture
-async def yard(db: Database, clock: FakeClock, tmp_path: Path) -> AsyncIterator[Yard]:
-    file = tmp_path / "inventory.toml"
+@asynccontextmanager
+async def open_yard(
+    db: Database, clock: FakeClock, folder: Path, url: str = "", hosts: DemoHosts | None = None
+) -> AsyncIterator[Yard]:
+    """A yard whose dispatcher is not started. ``hosts`` are those of another yard."""
+    file = folder / "inventory.toml"
     file.write_text(INVENTORY, encoding="utf-8")
-    hosts = DemoHosts(load_inventory(file), tmp_path / "hosts")
-    await hosts.start()
+    own = hosts or DemoHosts(load_inventory(file), folder / "hosts")
+    if hosts is None:
+        await own.start()
     settings = ApprovalSettings()
-    planner = Planner(hosts.placed(), load_policy(None), Scripts(None), PlanSettings())
+    planner = Planner(own.placed(), load_policy(None), Scripts(None), PlanSettings())
     proposals = Proposals(planner, settings)
     watch = ApprovalWatch(db, proposals, settings)
     async with db.write() as tx:
@@ -170,9 +194,18 @@ async def yard(db: Database, clock: FakeClock, tmp_path: Path) -> AsyncIterator[
         )
         everyone = {person.name: person for person in await people.everyone(tx)}
         (room,) = await rooms.with_cards(tx)
-    found = Yard(db, clock, hosts, proposals, watch, Desk(), tmp_path)
+    found = Yard(db, clock, own, proposals, watch, Desk(), folder, url=url)
     found.people, found.room = everyone, room.id
-    await found.start()
-    yield found
-    await found.kill()
-    await hosts.stop()
+    try:
+        yield found
+    finally:
+        await found.kill()
+        if hosts is None:
+            await own.stop()
+
+
+@pytest.fixture
+async def yard(db: Database, clock: FakeClock, tmp_path: Path) -> AsyncIterator[Yard]:
+    async with open_yard(db, clock, tmp_path) as found:
+        await found.start()
+        yield found

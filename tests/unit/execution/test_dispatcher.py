@@ -9,7 +9,9 @@ import pytest
 
 from engine.actions.scripts import Scripts
 from engine.approvals.proposals import Verdict
-from engine.execution.dispatcher import Dispatcher, DispatchSettings
+from engine.execution.dispatch import DispatchSettings
+from engine.execution.dispatcher import Dispatcher
+from engine.execution.runs import Runs
 from engine.planning import Planner, PlanSettings
 from storage import actions, freezes, people
 from storage.lifecycle import Move, State
@@ -52,15 +54,13 @@ async def test_a_rejected_action_never_runs(yard: Yard) -> None:
 
 
 async def test_of_two_dispatchers_one_claims(yard: Yard) -> None:
-    other = Dispatcher(
-        yard.db, yard.proposals, yard.dispatcher._runner, yard.dispatcher._inside, yard.settings
-    )
-    second = asyncio.create_task(other.serve())
+    runs = Runs(yard.db, yard.proposals, yard.runs._runner, yard.runs._inside, yard.settings)
+    second = asyncio.create_task(Dispatcher(yard.db, runs).serve())
     for number in range(1, 4):
         await yard.propose("service_status", "ONE", "TWO")
         await yard.ends(number, State.SUCCEEDED)
     second.cancel()
-    await asyncio.gather(second, *other._tasks, return_exceptions=True)
+    await asyncio.gather(second, *runs.kill(), return_exceptions=True)
     assert len(yard.ledger()) == 6
     assert len(await yard.audited("action.claim")) == 3
 
@@ -268,19 +268,22 @@ async def test_a_result_under_another_run_id_is_not_taken(
     await yard.idle()
     action = await yard.action()
     assert (action.state, action.result) == (State.RUNNING, None)
-    assert "its result came after the row had moved on" in caplog.text
+    assert "its result came after the row moved on" in caplog.text
 
 
 async def test_a_result_that_cannot_be_recorded_is_asked_about_without_a_restart(
     yard: Yard, caplog: pytest.LogCaptureFixture
 ) -> None:
-    yard.hosts.delay_s = 0.1
+    await yard.kill()
+    yard.settings = DispatchSettings(beat_s=0.1, lost_after_s=0.4)
+    await yard.start()
+    yard.hosts.delay_s = 0.5
     await yard.propose("disk_status", "ONE")
     await yard.ends(1, State.RUNNING)
     async with yard.db.write() as tx:
         await tx.execute(_sql("ALTER TABLE cards RENAME TO gone"))
     async with asyncio.timeout(5):
-        while yard.dispatcher._tasks:
+        while yard.runs.under_way:
             await asyncio.sleep(0.005)
     async with yard.db.write() as tx:
         await tx.execute(_sql("ALTER TABLE gone RENAME TO cards"))
@@ -300,7 +303,7 @@ def _sql(line: str):  # type: ignore[no-untyped-def]
 
 
 async def test_an_orderly_end_finishes_what_runs_and_claims_nothing_more(yard: Yard) -> None:
-    yard.hosts.delay_s = 0.1
+    yard.hosts.delay_s = 0.5
     await yard.propose("disk_status", "ONE")
     await yard.propose("memory_status", "ONE")
     await yard.ends(1, State.RUNNING)

@@ -128,7 +128,7 @@ async def test_an_unknown_command_is_named_in_the_persons_language(
         ("min", "/freeze now", "/freeze [reason]", "ENGINEER"),
         ("jun", "/unfreeze", "/unfreeze [reason]", "ADMIN"),
         ("robot", "/pending", "/pending", "REQUESTER"),
-        ("robot", "/approve 1", "/approve ID [comment]", "REQUESTER"),
+        ("robot", "/approve 1", "/approve ID [code] [comment]", "REQUESTER"),
     ],
 )
 async def test_a_command_above_ones_role(

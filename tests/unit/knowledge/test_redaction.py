@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from engine.knowledge.redaction import MARK, redacted, without_name
+from engine.redaction import MARK, redacted, without_name
 
 NAME = "OPENSSH PRIVATE KEY"
 KEY = f"-----BEGIN {NAME}-----\nb3BlbnNzaC1rZXktdjEAAAAA\nAAAA\n-----END {NAME}-----"

@@ -6,7 +6,7 @@ import { arrange, drawMessage, element, hue, initial, setBusy } from "/static/dr
 import { Link } from "/static/link.js";
 
 const find = (id) => document.getElementById(id);
-const view = { texts: {}, language: "en", name: "" };
+const view = { texts: {}, language: "en", name: "", codes: [] };
 const waiting = new Map(); // delivery id → what to do when it is answered
 const limits = { text: Infinity, told: "" };
 let rooms = [];
@@ -52,6 +52,7 @@ function showSignIn() {
 
 function showApp(me) {
   view.name = me.person.name;
+  view.codes = me.codes;
   rooms = me.rooms;
   limits.text = me.limit;
   limits.told = me.too_long;
@@ -212,7 +213,8 @@ function showFailed(item, text, reason) {
 }
 
 async function press(message, button) {
-  const reason = button.wants_reason ? await askReason(button) : "";
+  const asks = asked(message, button);
+  const reason = asks ? await askFor(asks, button) : "";
   if (reason === null) return;
   const id = link.send({
     type: "press", message_id: message.message_id, command_code: button.token, reason,
@@ -230,10 +232,18 @@ async function press(message, button) {
   });
 }
 
-function askReason(button) {
+// What a press needs besides: a reason, the code of an authenticator, or nothing.
+function asked(message, button) {
+  if (button.wants_reason) return "reason";
+  const level = message.itsm_metadata?.severity;
+  return button.may_want_code && view.codes.includes(level) ? "code" : "";
+}
+
+function askFor(asks, button) {
   settleReason(null);
   const dialog = find("reason");
-  find("reason-title").textContent = fill("reason_title", { action: button.label });
+  find("reason-title").textContent = fill(`${asks}_title`, { action: button.label });
+  find("reason-label").textContent = fill(`${asks}_label`);
   find("reason-send").textContent = button.label;
   find("reason-send").className = `button ${button.style}`;
   const field = find("reason-text");

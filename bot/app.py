@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.delivery import Delivery, DeliverySettings
 from bot.in_time import in_time
@@ -13,8 +13,6 @@ from bot.links import Links
 from bot.metrics import ACTIONS, DISK_FREE, INCIDENTS, LINK_UP, OLDEST, WAITING
 from bot.platforms.messenger.platform import MessengerPlatform
 from bot.platforms.port import Platform, Turn
-from bot.platforms.slack.platform import SlackPlatform
-from bot.platforms.telegram.platform import TelegramPlatform
 from bot.platforms.web.platform import WebPlatform
 from bot.readiness import Readiness, folders
 from bot.reports import ReportWorker
@@ -54,6 +52,10 @@ from prompts.texts import LANGUAGES, say, text
 from storage import actions, address, inbox, incidents, outbox, redaction
 from storage.database import Away, Clock, Database
 from storage.lifecycle import IncidentState, State
+
+if TYPE_CHECKING:
+    from bot.platforms.slack.platform import SlackPlatform
+    from bot.platforms.telegram.platform import TelegramPlatform
 
 WORKS = (
     "inbox",
@@ -143,16 +145,8 @@ class App:
     def _platforms(self, settings: Settings) -> Sequence[Platform]:
         menu = command_menu()
         self.web = WebPlatform(settings.web, self.db, settings.rooms, menu)
-        self.slack = SlackPlatform(settings.slack) if settings.slack else None
-        self.telegram = (
-            TelegramPlatform(
-                settings.telegram,
-                menu,
-                Turn(lambda: self.roles.holds("telegram"), self._keep_polled),
-            )
-            if settings.telegram
-            else None
-        )
+        self.slack = self._slack(settings)
+        self.telegram = self._telegram(settings, menu)
         self.messenger = (
             MessengerPlatform(settings.messenger, self.db) if settings.messenger else None
         )
@@ -172,6 +166,25 @@ class App:
             {"inbox": lambda: self.worker.turned, "delivery": lambda: self.delivery.turned},
             self.roles.holds,
         )
+
+    # Imported where they are used: a fifth of the start, for libraries that many never need.
+
+    def _slack(self, settings: Settings) -> SlackPlatform | None:
+        if settings.slack is None:
+            return None
+        from bot.platforms.slack.platform import SlackPlatform
+
+        return SlackPlatform(settings.slack)
+
+    def _telegram(
+        self, settings: Settings, menu: dict[str, list[tuple[str, str]]]
+    ) -> TelegramPlatform | None:
+        if settings.telegram is None:
+            return None
+        from bot.platforms.telegram.platform import TelegramPlatform
+
+        turn = Turn(lambda: self.roles.holds("telegram"), self._keep_polled)
+        return TelegramPlatform(settings.telegram, menu, turn)
 
     def _states(self) -> Sequence[Link]:
         links, roles = self.links.states(), self.roles.states()
@@ -216,6 +229,8 @@ class App:
         OLDEST.labels("outbox").set(self.readiness.waits.outbox_ms / 1000)
         for folder, free in self.readiness.free.items():
             DISK_FREE.labels(str(folder)).set(free)
+        # A process that ended is no link any more; no await up to the end, so nobody reads half.
+        LINK_UP.clear()
         for link in [*self._states(), *self.readiness.states()]:
             LINK_UP.labels(say(link.name, "en")).set(link.ok)
 

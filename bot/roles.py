@@ -38,7 +38,8 @@ class ReplicaSettings:
     """How replicas on one PostgreSQL share the work."""
 
     name: str = ""
-    """What this process is called in /status and in the log; "" = made of host, process, chance."""
+    """What this process is called in /status; "" = made of host, process number and chance. Give
+    each a name of its own: two of one name share the work all the same, but are shown as one."""
 
     lease_s: float = 10.0
     """Seconds after which the work of a replica that went silent is taken over."""
@@ -69,7 +70,9 @@ class Roles:
 
     def holds(self, name: str) -> bool:
         """Whether the work is surely ours at this moment."""
-        return not self._db.is_shared or time.monotonic() < self._until.get(name, 0.0)
+        if not self._db.is_shared:
+            return True
+        return not self._released and time.monotonic() < self._until.get(name, 0.0)
 
     async def require(self, tx: Transaction, name: str) -> None:
         """Have the work stay ours until this transaction ends. Raises NotOurTurn."""
@@ -115,7 +118,10 @@ class Roles:
         async with asyncio.timeout(self._life_s / 2), self._db.write(urgent=True) as tx:
             await leases.beat(tx, self.me)
             await leases.forget(tx, silent_ms=20 * life_ms)
-            taken = {name: await leases.take(tx, name, self.me, life_ms) for name in self._names}
+            taken = {
+                name: await leases.take(tx, name, self.me, life_ms, self._fences.get(name, 0))
+                for name in self._names
+            }
             self._others = await leases.held(tx)
             self._alive = await leases.alive(tx, 2 * life_ms)
         for name, fence in taken.items():
@@ -132,11 +138,12 @@ class Roles:
         """Stop in order: others take over at once, and we take nothing any more."""
         if not self._db.is_shared:
             return
-        self._until.clear()
-        self._changed.set()
-        async with self._turn, self._db.write() as tx:
-            self._released = True
-            await leases.release(tx, self.me)
+        # Before anything is waited for: a beat under way ends first, and must give nothing back.
+        self._released = True
+        async with self._turn, self._db.write(urgent=True) as tx:
+            # In the order in which they are taken, so that nobody waits in a ring.
+            mine = {name: self._fences[name] for name in self._names if name in self._fences}
+            await leases.release(tx, mine)
             await leases.forget(tx, [self.me])
             tx.wake(_FREE)
 

@@ -35,7 +35,7 @@ from handlers.api.reference import reference_routes
 from handlers.api.requests import request_routes
 from handlers.webhooks.alertmanager import alertmanager_routes
 from prompts.texts import show_times_in
-from storage import clocks, migrate, people, rooms, running
+from storage import clocks, job_tables, migrate, people, rooms, running
 from storage.address import sqlite_file
 from storage.database import Away, Clock
 
@@ -103,7 +103,7 @@ async def serve(
 async def _running(app: App, door: socket.socket) -> AsyncIterator[None]:
     try:
         await _prepare(app)
-    except (Away, migrate.WrongSchema) as error:
+    except (Away, migrate.WrongSchema, job_tables.NotOurs) as error:
         raise CannotStart(f"[database] url: {error}") from error
     app.runner.keep_connections()
     await app.reader.start()

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot.platforms.slack.platform import SlackPlatform
-from bot.platforms.telegram.platform import TelegramPlatform
 from bot.web_floor import BODY_CEILING, Floor
 from handlers.services import Link
 from prompts.texts import say
 from storage import failpoints
 from storage.redaction import hidden
+
+if TYPE_CHECKING:
+    from bot.platforms.slack.platform import SlackPlatform
+    from bot.platforms.telegram.platform import TelegramPlatform
 
 #: Bytes of a webhook body that are read at all.
 BODY_LIMIT = 1_000_000

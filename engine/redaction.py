@@ -27,7 +27,9 @@ _MIXED = r"(?=[!-~]{0,60}[0-9])(?=[!-~]{0,60}[A-Za-z])[!-~]{6,200}"
 _NUMBERS = re.compile(r"\b\d{6}-[1-8]\d{6}\b|\b[A-Z][12]\d{8}\b", re.ASCII)
 _BEHIND = re.compile(
     # Each keeps its first group and loses what comes after.
-    r"(?P<header>\b(?:bearer|basic)\s)\s{0,5}[\w.~+/=-]{8,500}"
+    # "Basic authentication" are words; a capital within or a dot between makes it none.
+    r"(?P<header>\b(?:bearer|basic)\s)\s{0,5}"
+    r"(?=[A-Z_~+/-]{0,100}(?:[0-9=]|\.[A-Z]|(?-i:[a-z][A-Z])))[A-Z0-9_.~+/=-]{8,500}"
     rf"|(?P<option>--?(?:{_WORD})[=\s])\s{{0,5}}[!-~]{{1,200}}"
     rf"|(?P<set>(?:{_WORD})[\"']?\s{{0,3}}=)\s{{0,3}}[!-~]{{1,200}}"
     rf"|(?P<line>(?:{_WORD})[\"']?\s{{0,3}}[:：])[ \t]{{0,3}}(?:{_MIXED}|[!-~]{{4,200}}(?=[ \t]*$))"

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from engine.actions.names import action_name
+from engine.execution.outcome import Outcome
 from handlers import run_progress
 from handlers.card import Button, Card, Field, Tone
 from prompts.texts import Text, say, text
@@ -56,6 +57,9 @@ _RAISING = {
     "plan_reason_hint": "plan_card_hint",
 }
 """Why a level is what it is, and why it was raised: as the plan keeps it, and for a card."""
+
+_EXIT = "plan_run_exit"
+"""That a command ended with a status: the line with the command has it."""
 
 _SHOWN_TARGETS = 12
 _SHOWN_PLAN_LINES = 15
@@ -198,17 +202,22 @@ def _code(action: Action, speak: Callable[[Text | str], str]) -> str:
         lines = [*lines[:_SHOWN_PLAN_LINES], f"… +{hidden}"]
     if not action.result:
         return "\n".join(lines)
-    return "\n".join(_result_lines(action))
+    return "\n".join(_result_lines(action, speak))
 
 
-def _result_lines(action: Action) -> list[str]:
+def _result_lines(action: Action, speak: Callable[[Text | str], str]) -> list[str]:
     assert action.result is not None
     found = []
+    told = ""
     for step in action.result["steps"]:
         argv = shlex.join(step["step"]["argv"])
         host = step["step"]["host"] or "watchstander"
         exit_status = "" if step["exit_status"] is None else f" (exit {step['exit_status']})"
         found.append(f"{host}: {argv} → {step['outcome']}{exit_status}")
+        reason = Text.from_json(step["detail"])
+        if step["outcome"] != Outcome.DONE and reason.key != _EXIT and speak(reason) != told:
+            told = speak(reason)  # once for all that one failure keeps from beginning
+            found.append(told)
         output = step["output"].rstrip()
         if output:
             found.append(output if len(output) <= _SHOWN_OUTPUT else output[:_SHOWN_OUTPUT] + "…")

@@ -118,10 +118,10 @@ def _action(row: sa.Row[Any]) -> Action:
     return Action(**values)
 
 
-async def insert(tx: Transaction, new: NewAction, actor: str) -> Action:
-    """A new action in PROPOSED, with its audit row."""
+async def insert(tx: Transaction, new: NewAction, actor: str) -> Action | None:
+    """A new action in PROPOSED, with its audit row; None: its origin has made one already."""
     plan = new.plan
-    key = await tx.insert(
+    key = await tx.insert_new(
         actions,
         type=new.type,
         targets=_json(plan["targets"]),
@@ -138,6 +138,8 @@ async def insert(tx: Transaction, new: NewAction, actor: str) -> Action:
         state=State.PROPOSED.value,
         created_at=tx.now,
     )
+    if key is None:
+        return None
     detail = {
         "type": new.type,
         "targets": list(plan["targets"]),

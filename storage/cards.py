@@ -32,7 +32,9 @@ async def place(tx: Transaction, subject: str, room_id: int) -> None:
 
 async def refresh(tx: Transaction, subject: str) -> None:
     """The subject moved: every room that shows its card has to be brought up to date."""
-    for row in await tx.all(sa.select(cards.c.room_id).where(cards.c.subject == subject)):
+    placed = sa.select(cards.c.room_id).where(cards.c.subject == subject)
+    # In one order everywhere: two who move the same thing never wait for each other.
+    for row in await tx.all(placed.order_by(cards.c.room_id)):
         await outbox.show_card(tx, row.room_id, subject)
 
 

@@ -11,6 +11,8 @@ from storage.database import Transaction
 from storage.people import Person
 from storage.tables import freezes, people
 
+_LOCK = 0x57415448  # PostgreSQL advisory lock: one freeze is begun at a time
+
 
 @dataclass(frozen=True)
 class Freeze:
@@ -55,6 +57,7 @@ async def ended_between(tx: Transaction, since: int, until: int) -> list[Thaw]:
 
 async def begin(tx: Transaction, person: Person, reason: str) -> bool:
     """Freeze. False: it is frozen already."""
+    await tx.alone(_LOCK)
     if await current(tx) is not None:
         return False
     await tx.insert(freezes, reason=reason, begun_at=tx.now, begun_by=person.id)

@@ -14,6 +14,10 @@ SCHEMA = "procrastinate"
 _LOCK = 0x57415447  # PostgreSQL advisory lock
 
 
+class NotOurs(Exception):
+    """The database has a schema of that name that something else made; the message has the mend."""
+
+
 def address(url: str) -> str:
     """The URL of a database in the form that psycopg itself reads, with its password."""
     return sa.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
@@ -22,7 +26,7 @@ def address(url: str) -> str:
 async def make(db: Database, version: str, script: str) -> bool:
     """Make the tables with a script of SQL unless this version's are there; True when it did.
 
-    Processes that start together do it one by one.
+    Processes that start together do it one by one.  Raises NotOurs.
     """
     name = sa.func.to_regnamespace(SCHEMA)
     async with db.writer.begin() as connection:
@@ -30,6 +34,11 @@ async def make(db: Database, version: str, script: str) -> bool:
         made = await connection.scalar(sa.select(sa.func.obj_description(name, "pg_namespace")))
         if made == version:
             return False
+        if made is None and await connection.scalar(sa.select(name)) is not None:
+            raise NotOurs(
+                f"its schema {SCHEMA} was not made by Watchstander, which would have to replace it;"
+                " give Watchstander a database of its own"
+            )
         for line in (
             f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE",
             f"CREATE SCHEMA {SCHEMA}",

@@ -7,7 +7,7 @@ Times are the database's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 
@@ -15,9 +15,17 @@ from storage.database import Transaction
 from storage.replica_tables import leases, replicas
 
 
-async def take(tx: Transaction, name: str, holder: str, life_ms: int) -> int | None:
-    """Take a lease, or make one's own longer. Gives its fence; None: somebody else has it."""
+async def take(
+    tx: Transaction, name: str, holder: str, life_ms: int, fence: int | None = None
+) -> int | None:
+    """Take a lease, or make one's own longer. Gives its fence; None: somebody else has it.
+
+    ``fence`` is that of the lease one has, 0 for none: a second process of the same name is
+    somebody else.  None trusts the name.
+    """
     mine = leases.c.holder == holder
+    if fence is not None:
+        mine = sa.and_(mine, leases.c.fence == fence)
     values = {"holder": holder, "until": tx.now + life_ms}
     statement = tx.unless_there(leases).values(name=name, fence=1, **values)
     row = await tx.one(
@@ -37,9 +45,11 @@ async def still(tx: Transaction, name: str, fence: int) -> bool:
     return row is not None and row.until > tx.now
 
 
-async def release(tx: Transaction, holder: str) -> None:
-    """Give up everything a replica holds, so that another need not wait for the end."""
-    await tx.change(leases.update().where(leases.c.holder == holder).values(until=0))
+async def release(tx: Transaction, fences: Mapping[str, int]) -> None:
+    """Give up leases (work → its fence), so that another need not wait for their end."""
+    for name, fence in fences.items():
+        ours = sa.and_(leases.c.name == name, leases.c.fence == fence)
+        await tx.change(leases.update().where(ours).values(until=0))
 
 
 async def held(tx: Transaction) -> dict[str, str]:

@@ -31,11 +31,12 @@ _SHAPED = re.compile(
 )
 _BEHIND = re.compile(
     # Each keeps its first group and loses what comes after.
-    r"(?P<url>\b[a-z][a-z0-9+.-]{0,20}://[^\s/:@]{0,100}:)[^\s/@]{1,200}(?=@)"
-    # "Basic monitoring" and "bearer of news" are words.
+    # A port and what follows it ("http://host:8080,ops@…") is no password.
+    r"(?P<url>\b[a-z][a-z0-9+.-]{0,20}://[^\s/:@]{0,100}:)(?!\d{1,5}[,;\"'])[^\s/@\"]{1,200}(?=@)"
+    # "Basic monitoring" and "bearer of news" are words; so is all that is not ASCII.
     r"|(?P<header>\b(?:bearer|basic)\s)\s{0,5}"
-    r"(?:(?=[\w.~+/-]{0,100}[0-9=])[\w.~+/=-]{8,500}|[\w.~+/=-]{24,500})"
-    r"|(?P<link>/sign-in/)[\w-]{40,}",
+    r"(?:(?=[A-Z0-9_.~+/-]{0,100}[0-9=])[A-Z0-9_.~+/=-]{8,500}|[A-Z0-9_.~+/=-]{24,500})"
+    r"|(?P<link>/sign-in/)[A-Z0-9_-]{40,}",
     re.IGNORECASE,
 )
 _known = re.compile("(?!)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -36,7 +37,7 @@ async def find(tx: Transaction, person_id: int, *, alone: bool = False) -> Facto
     """A person's factor; ``alone``: until this transaction ends, nobody else looks so."""
     query = sa.select(second_factors).where(second_factors.c.person_id == person_id)
     row = await tx.one(query.with_for_update() if alone else query)
-    return Factor(row.person_id, row.sealed, row.enrolled_at, row.last_step) if row else None
+    return _factor(row) if row is not None else None
 
 
 async def spend(tx: Transaction, person_id: int, step: int) -> bool:
@@ -55,9 +56,14 @@ async def remove(tx: Transaction, person_id: int) -> bool:
     return await tx.change(gone) == 1
 
 
-async def enrolled(tx: Transaction) -> list[tuple[str, int]]:
-    """Name and moment of enrolment of everybody who has a factor, by name."""
-    query = sa.select(people.c.name, second_factors.c.enrolled_at).join(
+async def enrolled(tx: Transaction) -> dict[str, Factor]:
+    """Everybody who has a factor, by name."""
+    query = sa.select(people.c.name, second_factors).join(
         second_factors, second_factors.c.person_id == people.c.id
     )
-    return [(row.name, row.enrolled_at) for row in await tx.all(query.order_by(people.c.name))]
+    rows = await tx.all(query.order_by(people.c.name))
+    return {row.name: _factor(row) for row in rows}
+
+
+def _factor(row: sa.Row[Any]) -> Factor:
+    return Factor(row.person_id, row.sealed, row.enrolled_at, row.last_step)

@@ -13,6 +13,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -163,8 +164,10 @@ def _needed(settings: Settings) -> list[Path]:
         if section not in _BIG:
             values = vars(getattr(settings, section)).values()
             found += [value for value in values if isinstance(value, Path)]
-    raw = tomllib.loads(settings.path.read_text(encoding="utf-8"))
-    found += [settings.path.parent / Path(name).expanduser() for name in _secret_files(raw)]
+    beside = settings.path.parent
+    found += [beside / Path(name).expanduser() for name in _named(_raw(settings.path), "*_file")]
+    # The hosts' own keys: a program that starts finds them from where it stands.
+    found += [Path(name).absolute() for name in _named(_raw(settings.inventory.file), "key")]
     checkpoints = settings.audit.checkpoint_file
     files = [one for path in found if path != checkpoints for one in _files(path)]
     return list(dict.fromkeys(files))
@@ -176,16 +179,24 @@ def _files(path: Path) -> list[Path]:
     return [path] if path.exists() else []
 
 
-def _secret_files(raw: Any) -> Iterator[str]:
-    """Every ``*_file`` of the configuration, at any depth."""
+def _raw(path: Path) -> Mapping[str, Any]:
+    """What a TOML file says; nothing where it cannot be read: the bot would not start on it."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _named(raw: Any, names: str) -> Iterator[str]:
+    """Every text under such a name (``*_file``), at any depth."""
     if isinstance(raw, list):
         for part in raw:
-            yield from _secret_files(part)
+            yield from _named(part, names)
     if isinstance(raw, Mapping):
         for name, value in raw.items():
-            if name.endswith("_file") and isinstance(value, str) and value:
+            if fnmatchcase(name, names) and isinstance(value, str) and value:
                 yield value
-            yield from _secret_files(value)
+            yield from _named(value, names)
 
 
 def _place(path: Path, beside: Path) -> str:

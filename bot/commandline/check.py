@@ -84,21 +84,29 @@ async def _without_factor(settings: Settings) -> list[str]:
     from bot.commandline.opening import database
     from bot.commandline.output import Failure
     from bot.commandline.totp import without_factor
+    from engine.approvals.second_factor import SecondFactor
     from storage import second_factors
 
     if not settings.approvals.coded:
         return []
     enrolled: set[str] = set()
+    key_file, wrong = settings.approvals.factor_key_file, []
     try:
         async with database(settings) as db, db.read() as tx:
-            enrolled = {name for name, _ in await second_factors.enrolled(tx)}
+            enrolled = set(await second_factors.enrolled(tx))
+            if enrolled and not key_file.exists():
+                wrong = [f"{key_file} is gone: no code can be checked; restore it"]
+            elif enrolled:
+                wrong = [
+                    f"{key_file} does not open the secret of {name}: restore the key that sealed"
+                    f' it, or run: watchstander totp enrol "{name}"'
+                    for name in await SecondFactor(settings.approvals).unreadable(tx)
+                ]
     except Failure:
         # No database yet, or an older one: nobody can be enrolled there.
         enrolled = set()
-    key_file = settings.approvals.factor_key_file
-    gone = [f"{key_file} is gone: no code can be checked; restore it"]
     levels = " and ".join(settings.approvals.coded)
-    return (gone if enrolled and not key_file.exists() else []) + [
+    return wrong + [
         f"{name} has no authenticator and cannot approve {levels}: "
         f'run: watchstander totp enrol "{name}"'
         for name in without_factor(settings, enrolled)

@@ -112,6 +112,9 @@ def failures() -> Iterator[None]:
         yield
     except (Away, Occupied, WrongSchema, Unreachable, CannotTransfer) as error:
         raise Failure(str(error)) from None
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        raise Failure(f"{place}{error.strerror or error}; nothing was changed") from None
     except sa.exc.DBAPIError as error:
         first = str(error.orig).strip().partition("\n")[0]
         raise Failure(f"the database: {first}; nothing was changed") from None
@@ -157,5 +160,7 @@ async def _target(url: str) -> AsyncIterator[Database]:
 
 def _same(one: str, other: str) -> bool:
     first, second = sa.make_url(one), sa.make_url(other)
+    if first.drivername == second.drivername == addresses.SQLITE:
+        return Path(first.database or "").resolve() == Path(second.database or "").resolve()
     place = [(u.drivername, u.host, u.port, u.database, u.query) for u in (first, second)]
     return place[0] == place[1]

@@ -116,8 +116,8 @@ async def _list(settings: Settings) -> list[str]:
 
     show_times_in(settings.team.time_zone)
     async with database(settings) as db, db.read() as tx:
-        enrolled = dict(await second_factors.enrolled(tx))
-    lines = [f"{name}: since {clock(at)}" for name, at in enrolled.items()]
+        enrolled = await second_factors.enrolled(tx)
+    lines = [f"{name}: since {clock(one.enrolled_at)}" for name, one in enrolled.items()]
     return [*lines, *(f"{name}: none" for name in without_factor(settings, set(enrolled)))]
 
 

@@ -73,6 +73,11 @@ class Proposals:
             await refuse_when_frozen(tx)
         new = NewAction(action_type, description, person.id, room_id, origin, plan.to_json())
         action = await actions.insert(tx, new, person.actor)
+        if action is None:  # the same origin was committed by somebody else since we looked
+            assert origin is not None
+            known = await actions.by_origin(tx, origin)
+            assert known is not None
+            return known
         return await self._route(tx, action, person.actor)
 
     async def _route(self, tx: Transaction, action: Action, actor: str) -> Action:

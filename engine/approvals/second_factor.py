@@ -110,6 +110,17 @@ class SecondFactor:
         await audit.append(tx, "watchstander", "factor.enrol", person.actor)
         return pyotp.TOTP(secret).provisioning_uri(name=person.name, issuer_name=_ISSUER)
 
+    async def unreadable(self, tx: Transaction) -> list[str]:
+        """Names of those whose secrets the key does not open. Raises FactorError without a key."""
+        key = load_key(self._key_file)
+        names = []
+        for name, factor in (await second_factors.enrolled(tx)).items():
+            try:
+                open_sealed(key, factor.person_id, factor.sealed)
+            except FactorError:
+                names.append(name)
+        return names
+
     async def remove(self, tx: Transaction, person: Person) -> bool:
         """Take a person's factor away. False: there was none."""
         if not await second_factors.remove(tx, person.id):

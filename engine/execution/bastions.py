@@ -21,6 +21,12 @@ class _Shared:
     ssh: asyncssh.SSHClientConnection
     stamp: Stamp
     users: int = 0
+    ended: bool = False
+
+    def end(self) -> None:
+        """Close it. It takes a moment, and nobody may come to it meanwhile."""
+        self.ended = True
+        self.ssh.abort()
 
 
 class Tunnel:
@@ -36,7 +42,7 @@ class Tunnel:
         """Give it up, once; the last one closes the connection."""
         self._shared.users -= 1
         if self._shared.users == 0:
-            self._shared.ssh.abort()
+            self._shared.end()
 
 
 class Bastions(Generic[_Via]):
@@ -77,9 +83,10 @@ class Bastions(Generic[_Via]):
         for opening in list(self._opening.values()):
             opening.cancel()
         await asyncio.gather(*self._opening.values(), return_exceptions=True)
+        self._opening.clear()  # one that had not even begun leaves its entry
         for via in list(self._shared):
             for shared in self._standing(via):
-                shared.ssh.abort()
+                shared.end()
                 await shared.ssh.wait_closed()
         self._shared.clear()
 
@@ -90,10 +97,12 @@ class Bastions(Generic[_Via]):
         finally:
             del self._opening[via]
         asyncio.get_running_loop().call_later(
-            _UNCLAIMED_S, lambda: None if shared.users else shared.ssh.abort()
+            _UNCLAIMED_S, lambda: None if shared.users else shared.end()
         )
 
     def _standing(self, via: _Via) -> list[_Shared]:
-        standing = [one for one in self._shared.get(via, ()) if not one.ssh.is_closed()]
+        standing = [
+            one for one in self._shared.get(via, ()) if not (one.ended or one.ssh.is_closed())
+        ]
         self._shared[via] = standing
         return standing

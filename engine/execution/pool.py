@@ -21,7 +21,7 @@ import asyncssh
 from engine.execution.answering import Caller
 from engine.execution.bastions import Bastions, Tunnel
 from engine.execution.host_keys import Changing, Login, Stamp, known_hosts, login_key
-from engine.execution.outcome import Outcome, visible
+from engine.execution.outcome import visible
 from engine.execution.ssh_setup import SshSettings
 from engine.execution.turns import Turns
 from prompts.texts import Text, text
@@ -46,13 +46,14 @@ _FRESH_S = 1.0
 class NotBegun(Exception):
     """The command was surely not started. ``broken``: because of the connection alone."""
 
-    def __init__(
-        self, reason: Text, outcome: Outcome = Outcome.FAILED, *, broken: bool = False
-    ) -> None:
+    def __init__(self, reason: Text, *, broken: bool = False) -> None:
         super().__init__(reason.key)
         self.text = reason
-        self.outcome = outcome
         self.broken = broken
+
+
+class Withheld(Exception):
+    """The command was surely not started: it may not be any more."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,10 @@ class _Open:
 class Lent:
     """A connection in the hands of one run."""
 
-    def __init__(self, pool: Pool, held: _Open) -> None:
+    def __init__(self, pool: Pool, held: _Open, wanted: Callable[[], bool]) -> None:
         self._pool = pool
         self._held = held
+        self._wanted = wanted
         self._renewed = False
         self.took_s = held.took_s
         """Seconds that it took to open; 0 for a kept one."""
@@ -125,11 +127,11 @@ class Lent:
         return renewable
 
     async def renew(self) -> None:
-        """Take a new connection in place of this one, which is cut. Raises NotBegun."""
+        """Take a new connection in place of this one, which is cut. Raises as Pool.open."""
         self._renewed = True
         self._held.drop()
         await self._held.ssh.wait_closed()
-        self._held = await self._pool.open(self._held.place)
+        self._held = await self._pool.open(self._held.place, self._wanted)
 
     async def give_back(self, *, whole: bool) -> None:
         """Keep it for the next run, or cut it."""
@@ -169,19 +171,22 @@ class Pool:
         await self._bastions.close()
 
     @asynccontextmanager
-    async def lent(self, place: Place, run: object) -> AsyncIterator[Lent]:
-        """A connection with a place among the running ones. Raises NotBegun.
+    async def lent(
+        self, place: Place, run: object, wanted: Callable[[], bool]
+    ) -> AsyncIterator[Lent]:
+        """A connection with a place among the running ones. Raises NotBegun and Withheld.
 
-        ``run`` says for whom, so that runs share.  What the block raises cuts the connection.
+        ``run`` says for whom, so that runs share; ``wanted`` whether it still has something to
+        send, asked before a host is connected to.  What the block raises cuts the connection.
         """
         held = self._take(place)
         if held is None:
             async with self._waiting.turn(run):
-                held = await self.open(place)
+                held = await self.open(place, wanted)
                 await self._place(held, run)
         else:
             await self._place(held, run)
-        lent = Lent(self, held)
+        lent = Lent(self, held, wanted)
         whole = False
         try:
             yield lent
@@ -250,11 +255,13 @@ class Pool:
 
     # ── new ones ──────────────────────────────────────────────────────────────────────────────────
 
-    async def open(self, place: Place) -> _Open:
-        """Connect and log in. Raises NotBegun."""
+    async def open(self, place: Place, wanted: Callable[[], bool]) -> _Open:
+        """Connect and log in. Raises NotBegun; Withheld when it is not ``wanted`` any more."""
         begun = time.monotonic()
+        _ask(wanted)
         tunnel = await self._bastions.tunnel(place.via) if place.via else None
         try:
+            _ask(wanted)
             ssh, stamp = await self._told(place, tunnel)
         except BaseException:
             if tunnel is not None:
@@ -323,6 +330,11 @@ class Pool:
         finally:
             timer.cancel()
             give()
+
+
+def _ask(wanted: Callable[[], bool]) -> None:
+    if not wanted():
+        raise Withheld
 
 
 def watch_over(ssh: asyncssh.SSHClientConnection) -> None:

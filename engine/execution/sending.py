@@ -13,8 +13,8 @@ import secrets
 import shlex
 import stat
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 import asyncssh
 
@@ -23,9 +23,8 @@ from engine.actions.scripts import Scripts
 from engine.actions.slots import is_below
 from engine.errors import GiveUp
 from engine.execution.outcome import CappedOutput, Outcome, StepResult, visible
-from engine.execution.pool import Lent, NotBegun, reason_of, watch_over
+from engine.execution.pool import Lent, NotBegun, Withheld, reason_of, watch_over
 from engine.execution.ssh_setup import SshSettings
-from engine.execution.waves import WITHHELD
 from engine.plan import Step
 from prompts.texts import Text, text
 from storage import failpoints
@@ -41,7 +40,7 @@ class Sender:
     async def send(self, lent: Lent, step: Step, may_send: Callable[[], bool]) -> StepResult:
         """Carry out a step; a failure of the host's is a result, none is raised.
 
-        ``may_send`` is asked right before the command is sent; a no makes the step SKIPPED.  A
+        ``may_send`` is asked right before the command is sent; a no raises Withheld.  A
         connection that was used or kept before, and breaks before the command was sent, is
         replaced once: the first one has surely carried nothing.
         """
@@ -59,7 +58,7 @@ class Sender:
                 catch = _Catch(self._settings.output_cap, may_send)
                 outcome, detail = await self._attempt(lent, step, catch)
         except NotBegun as error:
-            outcome, detail = error.outcome, error.text
+            outcome, detail = Outcome.FAILED, error.text
         if not catch.closed:
             # Nobody knows what still goes on in that channel.
             lent.spoiled = True
@@ -139,19 +138,17 @@ class Sender:
             raise NotBegun(refusal.text) from None
         try:
             failpoints.before("ssh.upload")
-            async with asyncio.timeout(self._settings.connect_timeout_s):
+            with _cut_after(self._settings.connect_timeout_s, connection):
                 files = await connection.start_sftp_client()
-            async with files, asyncio.timeout(self._settings.command_timeout_s):
-                await _put(files, f"{REMOTE_FOLDER}/{step.upload}", content)
+            with _cut_after(self._settings.command_timeout_s, connection):
+                async with files:
+                    await _put(files, f"{REMOTE_FOLDER}/{step.upload}", content)
             failpoints.after("ssh.upload")
         except (asyncssh.Error, OSError) as error:
-            silent = isinstance(error, TimeoutError)
-            if silent:
-                connection.abort()
             raise NotBegun(
                 text("plan_run_upload", host=step.host, reason=reason_of(error)),
                 # To put the same bytes under their hash once more does no harm.
-                broken=silent or connection.is_closed(),
+                broken=connection.is_closed(),
             ) from None
 
 
@@ -180,7 +177,7 @@ class _Catch(asyncssh.SSHClientSession[bytes]):
         # what is raised here reaches the caller, and no request is made.
         self.opened = True
         if not self._may_send():
-            raise NotBegun(WITHHELD, Outcome.SKIPPED)
+            raise Withheld
         self.sent = True
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
@@ -197,6 +194,17 @@ class _Catch(asyncssh.SSHClientSession[bytes]):
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = exc is not None
         self.ended.set()
+
+
+@contextmanager
+def _cut_after(seconds: float, connection: asyncssh.SSHClientConnection) -> Iterator[None]:
+    """Cut the connection when the block takes longer, with all that waits on it: a cancel would
+    not do, files and sessions are closed on its way, and a host that hangs answers that neither."""
+    timer = asyncio.get_running_loop().call_later(seconds, connection.abort)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def command_line(argv: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from engine.actions.scripts import Scripts
 from engine.errors import GiveUp
 from engine.execution.outcome import Outcome, RunResult, StepResult, skipped, without_output
-from engine.execution.pool import Lent, NotBegun, Place, Pool
+from engine.execution.pool import Lent, NotBegun, Place, Pool, Withheld
 from engine.execution.progress import Watch
 from engine.execution.sending import Sender
 from engine.execution.ssh_setup import (
@@ -72,7 +72,8 @@ class SshRunner:
         cancelled, connections are cut and what was sent stays unknown: the caller records that.
         """
         within = self._inside(inside)
-        course = Course(plan, watch)
+        # Two assets of one host may have a key each.
+        course = Course(plan, watch, lambda step: self._place(step) if step.host else None)
 
         async def host(lane: Lane) -> None:
             await self._host(lane, course)
@@ -94,10 +95,12 @@ class SshRunner:
     async def _host(self, lane: Lane, run: object) -> None:
         step = lane.steps[0]
         try:
-            async with self._pool.lent(self._place(step), run) as lent:
+            async with self._pool.lent(self._place(step), run, lane.may_send) as lent:
                 await self._steps(lane, lent)
         except NotBegun as error:
-            lane.record(without_output(step, error.outcome, error.text))
+            lane.record(without_output(step, Outcome.FAILED, error.text))
+        except Withheld:
+            pass  # its lane says why
 
     async def _steps(self, lane: Lane, lent: Lent) -> None:
         last_begin = time.monotonic() + self._settings.host_timeout_s - lent.took_s

@@ -35,22 +35,19 @@ class Turns:
         try:
             await place
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
+            if not place.cancelled():
                 self.give()  # it was handed over at the very moment of the cancel
-            else:
-                queue.remove(place)
-                if not queue:
-                    self._waiting.pop(run, None)
             raise
 
     def give(self) -> None:
         """Hand the place to the run whose turn it is, else keep it free."""
-        for run, queue in self._waiting.items():
+        while self._waiting:
+            run, queue = self._waiting.popitem(last=False)
             place = queue.popleft()
             if queue:
-                self._waiting.move_to_end(run)
-            else:
-                del self._waiting[run]
-            place.set_result(None)
-            return
+                self._waiting[run] = queue
+            # Whoever was cancelled while it waited is passed over: it may not know yet.
+            if not place.cancelled():
+                place.set_result(None)
+                return
         self._free += 1

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from engine.execution.outcome import Outcome, RunResult, StepResult, skipped, without_output
 from engine.execution.progress import Watch
 from engine.plan import Plan, Step
-from prompts.texts import Text, text
+from prompts.texts import text
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ _BAD = (Outcome.FAILED, Outcome.UNKNOWN)
 
 
 class Lane:
-    """The steps of one host under one login, one after another."""
+    """The steps of one host that go the same way, one after another."""
 
     def __init__(self, course: Course, host: str, numbers: Sequence[int]) -> None:
         self.host = host
@@ -70,10 +70,17 @@ class Lane:
 class Course:
     """One run of one plan."""
 
-    def __init__(self, plan: Plan, watch: Watch | None = None) -> None:
-        """Without a watch nothing is told, and nobody says no."""
+    def __init__(
+        self,
+        plan: Plan,
+        watch: Watch | None = None,
+        way: Callable[[Step], object] = lambda step: step.endpoint,
+    ) -> None:
+        """Without a watch nothing is told, and nobody says no. ``way`` (anything hashable): how a
+        step gets to its host; steps that differ in it have lanes of their own."""
         self.plan = plan
         self.watch = watch
+        self._way = way
         self._results: dict[int, StepResult] = {}
         self._withheld = False
         self._begun: set[str] = set()
@@ -118,21 +125,17 @@ class Course:
     def left_out(self, step: Step) -> StepResult:
         """The result of a step that was not begun, with the reason why."""
         if self._withheld:
-            return without_output(step, Outcome.SKIPPED, WITHHELD)
+            return without_output(step, Outcome.SKIPPED, text("progress_withheld"))
         if self._failed and step.host not in self._failed:
             why = text("progress_wave_ended", host=self._failed[0])
             return without_output(step, Outcome.SKIPPED, why)
         return skipped(step)
 
     def _waves(self) -> list[list[Lane]]:
-        lanes: dict[str, dict[str, list[int]]] = {}
+        lanes: dict[str, dict[object, list[int]]] = {}
         for number, step in enumerate(self.plan.steps):
-            lanes.setdefault(step.host, {}).setdefault(step.endpoint, []).append(number)
+            lanes.setdefault(step.host, {}).setdefault(self._way(step), []).append(number)
         return [
             [Lane(self, host, numbers) for host in wave for numbers in lanes[host].values()]
             for wave in self.plan.waves
         ]
-
-
-WITHHELD: Text = text("progress_withheld")
-"""Why a step was left out that the watch did not let go."""

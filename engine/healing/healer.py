@@ -119,6 +119,9 @@ class Healer:
                 await advance(self._tools, attempt)
                 self._faults.pop(f"attempt:{attempt.id}", None)
                 self._rests.pop(attempt.id, None)
+            except Away:
+                # No fault of this attempt: it goes on as it stands when the database is back.
+                raise
             # The boundary: an attempt that meets a bug must not stop the others.
             except Exception:
                 log.exception("attempt %s could not go on; it is tried again", attempt.id)
@@ -127,9 +130,14 @@ class Healer:
         task = asyncio.create_task(step(), name=f"attempt-{attempt.id}")
         self._tasks[attempt.id] = task
 
-        def end(_: asyncio.Task[None]) -> None:
+        def end(finished: asyncio.Task[None]) -> None:
             self._tasks.pop(attempt.id, None)
-            self._db.announce({"incidents"})
+            if not finished.cancelled() and (error := finished.exception()) is not None:
+                # Not announced: what cannot be stored now is looked at again in a moment.
+                trace = None if isinstance(error, Away) else error
+                log.error("attempt %s waits: %s", attempt.id, error, exc_info=trace)
+            else:
+                self._db.announce({"incidents"})
 
         task.add_done_callback(end)
 

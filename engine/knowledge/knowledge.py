@@ -55,7 +55,7 @@ class Knowledge:
             return await self._answering.run_once(every=every)
 
     async def serve(self, our_turn: Callable[[], bool]) -> None:
-        """Follow articles as they come, and answer requests when it is our turn; until cancelled."""
+        """Follow the articles, and answer requests when it is our turn; until cancelled."""
         async with self._db.listen("articles", "requests") as news:
             while True:
                 news.clear()

@@ -199,6 +199,8 @@ def _answer(error: Exception, language: str, limit: int) -> Response:
 def _http_error(error: StarletteHTTPException, language: str, limit: int) -> Response:
     if error.status_code == 413:
         return _answer(_too_large(limit), language, limit)
+    if error.status_code == 408:
+        return _body(408, "too_slow", text("api_too_slow"), language)
     if error.status_code == 400:  # FastAPI could not even decode the body
         problem = text("api_invalid_field", field="body", problem=text("api_problem_object"))
         return _body(422, Why.INVALID.value, problem, language)

@@ -128,6 +128,7 @@ class Storm:
         after = self._answers()
         assert {name: after[name] - before[name] for name in after} == dict.fromkeys(after, 1)
         took = await shown
+        assert took <= cards_within_s, f"round {number}: the cards were right after {took:.1f} s"
         decided_at = await self._judge(number, len(world.ledger()) - ran_before)
         return Round(decided_at / 1000 - pressed_at, took, answered)
 

@@ -99,6 +99,24 @@ async def test_secrets_stay_where_they_are_unless_they_are_asked_for(
         assert stat.S_IMODE(path.stat().st_mode) == wanted, path
 
 
+@pytest.mark.parametrize("any_url", ["sqlite"], indirect=True)
+async def test_keys_that_only_the_inventory_names_are_copied_too(
+    full: Path, tmp_path: Path
+) -> None:
+    keys = [tmp_path / "keys" / name for name in ("loan", "gate")]
+    keys[0].parent.mkdir()
+    for key in keys:
+        key.write_text(key.name)
+    (full.parent / "inventory.toml").write_text(
+        f'[[asset]]\ncode = "A"\nkey = "{keys[0]}"\n[[bastion]]\ncode = "B"\nkey = "{keys[1]}"\n'
+    )
+    named = await backup(full, "--to", tmp_path / "a")
+    assert all(f"keep it elsewhere: {key}" in named.stderr for key in keys)
+    assert (await backup(full, "--to", tmp_path / "b", "--with-secrets")).returncode == 0
+    copied = sorted(path.name for path in (tmp_path / "b" / "settings").rglob("keys/*"))
+    assert copied == ["gate", "loan"]
+
+
 async def test_a_copy_is_verified_without_the_bot_and_unchanged_by_it(
     full: Path, tmp_path: Path
 ) -> None:

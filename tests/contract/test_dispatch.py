@@ -153,6 +153,25 @@ async def test_a_freeze_holds_changes_back_and_lets_looks_through(yard: Yard) ->
     assert yard.ledger().count(RESTART_ONE) == 2
 
 
+async def test_who_asks_the_same_at_once_hears_of_the_same_action(yard: Yard) -> None:
+    async def ask() -> int:
+        async with yard.db.write() as tx:
+            made = await yard.proposals.propose(
+                tx, yard.people["min"], "server_restart", ["ONE"], {}, origin="api:1:key"
+            )
+            return made.id
+
+    assert await asyncio.gather(*(ask() for _ in range(4))) == [1] * 4
+
+
+async def test_a_freeze_is_begun_by_one(yard: Yard) -> None:
+    async def freeze() -> bool:
+        async with yard.db.write() as tx:
+            return await freezes.begin(tx, yard.people["ana"], "storm")
+
+    assert sorted(await asyncio.gather(*(freeze() for _ in range(4)))) == [False] * 3 + [True]
+
+
 async def test_a_freeze_on_its_way_holds_up_a_claim(yard: Yard) -> None:
     """Said and not yet committed while the claim is made: the claim waits, and then is not made."""
     await yard.kill()

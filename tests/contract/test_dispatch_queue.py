@@ -229,6 +229,18 @@ async def test_processes_that_start_together_make_the_tables_once(
     assert sorted(made) == [False, False, False, True]
 
 
+async def test_a_schema_of_that_name_that_is_not_ours_is_left_alone(
+    bare_postgres: Database,
+) -> None:
+    async with bare_postgres.writer.begin() as connection:
+        await connection.exec_driver_sql(f"CREATE SCHEMA {job_tables.SCHEMA}")
+        await connection.exec_driver_sql(f"CREATE TABLE {job_tables.SCHEMA}.theirs (id int)")
+    with pytest.raises(job_tables.NotOurs, match="schema procrastinate"):
+        await job_tables.make(bare_postgres, "one", "CREATE TABLE jobs (id int)")
+    async with bare_postgres.writer.begin() as connection:
+        await connection.exec_driver_sql(f"SELECT * FROM {job_tables.SCHEMA}.theirs")
+
+
 async def test_holds_of_actions_that_do_not_run_are_freed_at_start(yard: Yard) -> None:
     await yard.propose("disk_status", "ONE")
     async with yard.db.write() as tx:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,8 @@ from engine.incidents import desk
 from storage import incidents
 from storage.database import Database
 from storage.lifecycle import UNDER_WAY
-from tests.unit.execution.conftest import Yard
-from tests.unit.execution.conftest import yard as yard  # noqa: PLC0414 - a fixture by its name
+from tests.conftest import FakeClock
+from tests.unit.execution.conftest import Yard, open_yard
 from tests.unit.healing import test_healer, test_healer_clocks, test_healer_nights
 from tests.unit.healing.walks import ALERTS, Walk
 from tests.unit.healing.ward import RESTART, Ward
@@ -34,9 +34,13 @@ PATHS = (
 
 
 @pytest.fixture
-def db(any_db: Database) -> Database:
-    """What the yard is built on."""
-    return any_db
+async def yard(
+    any_db: Database, any_url: str, clock: FakeClock, tmp_path: Path
+) -> AsyncIterator[Yard]:
+    """With the dispatch that belongs to each database."""
+    async with open_yard(any_db, clock, tmp_path, any_url) as found:
+        await found.start()
+        yield found
 
 
 @pytest.fixture

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
 from bot.roles import NotOurTurn, ReplicaSettings, Roles
 from storage.all_tables import metadata
-from storage.database import Database, DatabaseSettings
+from storage.database import Away, Database, DatabaseSettings
+from storage.replica_tables import leases
 
 
 @pytest.fixture
@@ -80,6 +82,60 @@ async def test_a_work_moves_to_the_other_when_its_process_goes_silent(
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert work.running == []
+
+
+async def test_a_beat_under_way_gives_back_nothing_that_was_handed_over(
+    pair: tuple[Database, Database],
+) -> None:
+    a = Roles(pair[0], ReplicaSettings("a"), ("inbox",))
+    await a.beat()
+    async with pair[1].write() as tx:
+        await tx.execute(sa.select(leases).with_for_update())
+        beat = asyncio.create_task(a.beat())
+        await asyncio.sleep(0.2)
+        stop = asyncio.create_task(a.release())
+        await asyncio.sleep(0.1)
+        assert not a.holds("inbox")
+    await asyncio.gather(beat, stop)
+    assert not a.holds("inbox")
+    b = Roles(pair[1], ReplicaSettings("b"), ("inbox",))
+    await b.beat()
+    assert b.holds("inbox")
+
+
+async def test_who_cannot_hand_over_takes_nothing_any_more_all_the_same(
+    pair: tuple[Database, Database], postgres: str, postgres_url: str
+) -> None:
+    a = Roles(pair[0], ReplicaSettings("a", lease_s=1.0), ("inbox",))
+    await a.beat()
+    name = sa.make_url(postgres_url).database
+    with psycopg.connect(postgres, autocommit=True) as server:
+        server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'.encode())
+        server.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+        )
+        with pytest.raises(Away):
+            await a.release()
+        server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'.encode())
+    await a.beat()
+    assert not a.holds("inbox")
+    b = Roles(pair[1], ReplicaSettings("b"), ("inbox",))
+    await asyncio.sleep(1.1)
+    await b.beat()
+    assert b.holds("inbox")
+
+
+async def test_two_processes_of_one_name_are_two_all_the_same(
+    pair: tuple[Database, Database],
+) -> None:
+    a, b = (Roles(db, ReplicaSettings("same"), ("inbox",)) for db in pair)
+    await a.beat()
+    await b.beat()
+    assert (a.holds("inbox"), b.holds("inbox")) == (True, False)
+    await b.release()
+    other = Roles(pair[1], ReplicaSettings("other"), ("inbox",))
+    await other.beat()
+    assert (a.holds("inbox"), other.holds("inbox")) == (True, False)
 
 
 async def test_what_breaks_in_a_work_is_told_to_whoever_runs_it(

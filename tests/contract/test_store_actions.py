@@ -38,6 +38,8 @@ async def propose(db: Database, origin: str | None = None, risk: str = "HIGH") -
             "server_restart", "재기동", person.id, room.id, origin, PLAN | {"risk": risk}
         )
         action = await actions.insert(tx, new, person.actor)
+        if action is None:
+            raise LookupError(origin)
         await cards.place(tx, action.subject, room.id)
     return action
 
@@ -80,7 +82,7 @@ async def test_a_delivery_makes_one_action_whoever_asks_at_once(any_db: Database
         *(propose(any_db, "inbox:7") for _ in range(4)), return_exceptions=True
     )
     assert sum(isinstance(result, Action) for result in results) == 1
-    assert sum(isinstance(result, sa.exc.IntegrityError) for result in results) == 3
+    assert sum(isinstance(result, LookupError) for result in results) == 3
     async with any_db.read() as tx:
         assert len(await actions.listing(tx)) == 2
         assert len(await tx.all(sa.select(audit.c.seq))) == 2  # nothing of the losers is left

@@ -37,7 +37,7 @@ async def test_one_holds_it_until_its_end_and_the_next_gets_a_higher_fence(
 async def test_what_is_given_up_is_free_at_once(any_db: Database) -> None:
     await take(any_db, "a")
     async with any_db.write() as tx:
-        await leases.release(tx, "a")
+        await leases.release(tx, {"inbox": 1})
     assert await take(any_db, "b") == 2
 
 

@@ -72,6 +72,7 @@ async def test_runs_of_people_are_counted_by_type_target_and_time(
         assert (await people.itself(tx)).id == bot.id
         own = actions.NewAction("server_restart", "", bot.id, None, None, PLAN | {"risk": "MEDIUM"})
         made = await actions.insert(tx, own, "watchstander")
+        assert made is not None
         await run(tx, made.id)
     assert (bot.name, bot.role) == (ITSELF, Role.REQUESTER)
     async with any_db.read() as tx:

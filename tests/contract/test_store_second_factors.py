@@ -40,10 +40,10 @@ async def test_a_factor_is_kept_replaced_and_removed(any_db: Database, clock: Fa
         found = await second_factors.find(tx, person, alone=True)
         assert found is not None
         assert (found.sealed, found.enrolled_at, found.last_step) == ("sealed-2", tx.now, 0)
-        assert await second_factors.enrolled(tx) == [("ana", tx.now)]
+        assert await second_factors.enrolled(tx) == {"ana": found}
         assert await second_factors.remove(tx, person)
         assert not await second_factors.remove(tx, person)
-        assert await second_factors.enrolled(tx) == []
+        assert await second_factors.enrolled(tx) == {}
 
 
 async def test_of_many_who_use_one_code_at_once_one_may(any_db: Database) -> None:

@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from bot.platforms.port import SendRefused
+from bot.platforms.port import SendRefused, Turn
 from bot.platforms.telegram.platform import TelegramPlatform
 from bot.platforms.telegram.settings import TelegramSettings
+from bot.roles import NotOurTurn
 from prompts.texts import say
 from storage.database import Database
 from tests.doubles.telegram import Dropped, Fail, LostReply, Refuse, TelegramDouble, TooMany
@@ -339,6 +340,37 @@ async def test_a_menu_that_is_not_taken_stops_nothing(tg: TelegramDouble, db: Da
 def test_a_menu_telegram_would_refuse_is_refused_at_once(name: str) -> None:
     with pytest.raises(ValueError, match="telegram command"):
         TelegramPlatform(TelegramSettings(token="1:abc"), {"en": [(name, "x")]})
+
+
+async def test_who_lost_its_turn_in_the_middle_of_a_poll_is_well(
+    tg: TelegramDouble, keeper: Keeper
+) -> None:
+    """The poll of whoever takes over ends ours with a conflict, which is no trouble of ours."""
+    ours = True
+
+    async def taken_over(source: str, delivery_id: str, body: object, lane: str) -> bool:
+        nonlocal ours
+        ours = False
+        raise NotOurTurn("telegram: another process has taken over")
+
+    settings = TelegramSettings(token=tg.token, api_url=tg.api_url, poll_seconds=1)
+    turn = Turn(lambda: ours, taken_over)
+    naps: list[float] = []
+
+    async def nap(seconds: float) -> None:
+        naps.append(seconds)
+        await asyncio.sleep(0.01)
+
+    platform = TelegramPlatform(settings, COMMANDS, turn, sleep=nap)
+    await platform.start(keeper)
+    try:
+        tg.user(111).says(OPS, "hello")
+        await tg.until(lambda: len(naps) > 2)
+        assert "another process" in say(platform.health().detail, "en")
+        assert platform.health().ok
+        assert len(tg.updates.pending) == 1
+    finally:
+        await platform.stop()
 
 
 async def test_privacy_mode_is_told_in_health(db: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
 import sqlite3
@@ -78,8 +79,6 @@ async def said(url: str) -> dict[str, object]:
 
 async def move(ends: tuple[str, str]) -> Done:
     """In a thread: the command has an event loop of its own."""
-    import asyncio
-
     return await asyncio.to_thread(watchstander, "migrate", "--from", ends[0], "--to", ends[1])
 
 
@@ -353,9 +352,24 @@ def test_arguments_that_mean_nothing_are_told(args: list[str], status: int, told
     assert told in done.stderr
 
 
-def test_a_server_that_is_not_there_is_one_line(sqlite_url: str) -> None:
-    import asyncio
+def test_one_file_under_two_names_is_told_at_once(sqlite_url: str, tmp_path: Path) -> None:
+    asyncio.run(furnish(sqlite_url))
+    link = tmp_path / "link.db"
+    link.symlink_to(file_of(sqlite_url))
+    done = watchstander("migrate", "--from", sqlite_url, "--to", f"sqlite+aiosqlite:///{link}")
+    assert (done.returncode, "name the same database" in done.stderr) == (1, True)
 
+
+def test_a_place_that_cannot_be_written_is_one_line(sqlite_url: str, tmp_path: Path) -> None:
+    asyncio.run(furnish(sqlite_url))
+    (tmp_path / "new.db.lock").mkdir()
+    target = f"sqlite+aiosqlite:///{tmp_path}/new.db"
+    done = watchstander("migrate", "--from", sqlite_url, "--to", target)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "new.db.lock: Is a directory" in done.stderr
+
+
+def test_a_server_that_is_not_there_is_one_line(sqlite_url: str) -> None:
     asyncio.run(furnish(sqlite_url))
     nowhere = "postgresql+psycopg://x:geheim@127.0.0.1:1/none"
     done = watchstander("migrate", "--from", sqlite_url, "--to", nowhere)

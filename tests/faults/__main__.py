@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import random
 import sys
 
@@ -27,6 +28,8 @@ _REPLICAS = {"sqlite": 1}
 def main() -> int:
     asked = _asked()
     tally = Tally(asked.seed)
+    # The doubles' web server: a request that was cut off is what happens here all the time.
+    logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
     try:
         asyncio.run(_run(asked, tally))
     except KeyboardInterrupt:

@@ -12,6 +12,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
@@ -26,7 +27,8 @@ from storage import failpoints
 from storage.failpoints import When
 
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload([__name__])
+# A child imports its parent's main module first: pytest, unless the server has that already.
+PROCESSES.set_forkserver_preload([__name__, *({"pytest"} & sys.modules.keys())])
 
 __all__ = ("PROCESSES", "Bot", "Orders", "Point")
 

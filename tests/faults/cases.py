@@ -99,8 +99,9 @@ async def _play(stage: Stage, rooms: Rooms, case: Case) -> Verdict:
     async with beside(*rooms.begin()):
         async with beside(alive):
             await play.all()
-            await play.settle()
-            await play.rest()
+            for _ in range(2):  # what is settled may set something going
+                await play.settle()
+                await play.rest()
             pressed = await press_dead_copies(stage)
             await play.rest()
             if stage.db.is_shared:

@@ -184,8 +184,11 @@ def _requests(stage: Stage, rooms: Rooms, rows: _Rows, verdict: Verdict) -> None
     for key, state in rows.inbox.items():
         if state != "DONE":
             verdict.blame("I3", f"{key} ended as {state}")
-    if rows.counts != Counter(rooms.alarms.taken):
-        verdict.blame("I3", f"alarms: {rooms.alarms.taken} were taken, the rows have {rows.counts}")
+    taken, cut = Counter(rooms.alarms.taken), Counter(rooms.alarms.cut)
+    for name in taken | cut | Counter(rows.counts):
+        if not taken[name] <= rows.counts.get(name, 0) <= taken[name] + cut[name]:
+            told = f"{taken[name]} taken, {cut[name]} unanswered, {rows.counts.get(name)} in rows"
+            verdict.blame("I3", f"alarms of {name}: {told}")
 
 
 def _repairs(_: Stage, __: Rooms, rows: _Rows, verdict: Verdict) -> None:

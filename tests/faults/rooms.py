@@ -309,10 +309,19 @@ class Alarms:
     draw: random.Random
     taken: list[str] = field(default_factory=list)
     """The fingerprint of each notification that was answered with 200."""
+    cut: list[str] = field(default_factory=list)
+    """Of those whose sender was stopped before there was an answer: nobody knows."""
     _turn: Any = field(default_factory=itertools.count)
 
     async def fire(self, host: str, *, over: bool = False) -> None:
         """One notification about a host."""
+        try:
+            await self._fire(host, over=over)
+        except asyncio.CancelledError:
+            self.cut.append(host)
+            raise
+
+    async def _fire(self, host: str, *, over: bool) -> None:
         alert = {
             "status": "resolved" if over else "firing",
             "labels": {"alertname": "Slow", "severity": "critical", "instance": host},

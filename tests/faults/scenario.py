@@ -26,6 +26,7 @@ PATIENCE_S = 45.0
 _AGAIN_S = 3.0
 """Real seconds without an effect after which a person tries again."""
 _MOVING = (State.PROPOSED, State.QUEUED, State.APPROVED, State.RUNNING)
+_ENDED = FINAL | {State.UNKNOWN}
 _AT_ONCE = (AttemptState.BEFORE, AttemptState.AFTER)
 
 Act = Callable[[], Awaitable[Sent | None]]
@@ -59,13 +60,13 @@ class Play:
             lambda: say("min", "restart pay-stg-01"),
             lambda: self._stands("server_restart", "PAY-STG-01"),
         )
-        await self._decide("server_restart", "PAY-STG-01", "jun", "")
+        await self._decide(await self._newest("server_restart", "PAY-STG-01"), "jun", "")
         await self._do(
             "words about another",
             lambda: say("min", "restart pay-was-01"),
             lambda: self._stands("server_restart", "PAY-WAS-01"),
         )
-        await self._decide("server_restart", "PAY-WAS-01", "ana", "too risky")
+        await self._decide(await self._newest("server_restart", "PAY-WAS-01"), "ana", "too risky")
         await self._do(
             "a service request",
             lambda: command("min", "/sr new The printer has no paper"),
@@ -76,11 +77,14 @@ class Play:
             _nothing,
             lambda: self._stands("server_restart", "SHOP-APP"),
         )
-        await self._decide("server_restart", "SHOP-APP", "jun", "")
+        await self._decide(await self._newest("server_restart", "SHOP-APP"), "jun", "")
         await self.rooms.alarms.fire("shop-host")
 
     async def settle(self) -> None:
-        """A person says of each action whose end nobody knows whether it ran."""
+        """Whatever still needs a person gets one: what waits, and what nobody knows the end of."""
+        for action in await self._actions(State.PENDING_APPROVAL):
+            # Somebody had asked twice.
+            await self._decide(action.id, "ana", "once is enough")
         for action in await self._actions(State.UNKNOWN):
 
             async def settled(number: int = action.id) -> bool:
@@ -136,12 +140,14 @@ class Play:
         going = [one for one in tried if one.state in _AT_ONCE]
         return f"attempt {going[0].id} is {going[0].state}" if going else ""
 
-    async def _decide(self, kind: str, target: str, person: str, reason: str) -> None:
-        """Approve the action, or reject it for a reason."""
-        number = (await self._newest(kind, target)).id
+    async def _decide(self, number: int, person: str, reason: str) -> None:
+        """Approve an action, or reject it for a reason, and wait for its end."""
 
         async def decided() -> bool:
             return (await self._by_id(number)).state is not State.PENDING_APPROVAL
+
+        async def ended() -> bool:
+            return (await self._by_id(number)).state in _ENDED
 
         async def act() -> Sent | None:
             if reason:
@@ -149,7 +155,7 @@ class Play:
             return await self.room.presses(person, number, "approve")
 
         await self._do(f"{'rejecting' if reason else 'approving'} #{number}", act, decided)
-        await self._do("the end of it", _nothing, lambda: self._ended(kind, target))
+        await self._do(f"the end of #{number}", _nothing, ended)
 
     async def _do(self, what: str, act: Act, done: Check) -> None:
         deadline = time.monotonic() + PATIENCE_S
@@ -157,21 +163,26 @@ class Play:
         tried_at = 0.0
         while not await done():
             if time.monotonic() > deadline:
-                raise Stuck(f"{what}: not done in {PATIENCE_S:g} s ({sent})")
+                stand = ", ".join(f"#{a.id} {a.type} {a.state}" for a in await self._actions())
+                raise Stuck(f"{what}: not done in {PATIENCE_S:g} s ({sent}); {stand}")
             idle = time.monotonic() - tried_at > _AGAIN_S
-            if sent is None or sent.lost or (sent.acked and idle):
+            if sent is None or sent.lost or (sent.acked and idle and await self._all_handled()):
                 sent, tried_at = await act(), time.monotonic()
             await asyncio.sleep(0.02)
+
+    async def _all_handled(self) -> bool:
+        async with self.stage.db.read() as tx:
+            return await inbox.count_waiting(tx) == 0
 
     async def _actions(self, *states: State) -> list[Action]:
         async with self.stage.db.read() as tx:
             return await actions.listing(tx, states=states or None, limit=10_000)
 
-    async def _newest(self, kind: str, target: str) -> Action:
+    async def _newest(self, kind: str, target: str) -> int:
         found = [a for a in await self._actions() if a.type == kind and target in a.targets]
         if not found:
             raise Stuck(f"no {kind} of {target}")
-        return found[0]
+        return found[0].id
 
     async def _by_id(self, number: int) -> Action:
         (found,) = [a for a in await self._actions() if a.id == number]
@@ -181,9 +192,8 @@ class Play:
         return any(a.type == kind and target in a.targets for a in await self._actions())
 
     async def _ended(self, kind: str, target: str) -> bool:
-        ended = FINAL | {State.UNKNOWN}
         found = [a for a in await self._actions() if a.type == kind and target in a.targets]
-        return bool(found) and found[0].state in ended
+        return bool(found) and all(a.state in _ENDED for a in found)
 
     async def _requested(self) -> bool:
         async with self.stage.db.read() as tx:

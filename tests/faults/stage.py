@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import random
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -47,8 +49,17 @@ ILL = {"shop-host": "shop-app"}
 WEB_PEOPLE = ("min", "jun", "ana")
 
 
+_ports = iter(random.Random(os.getpid()).sample(range(11_000, 32_000), 20_000))
+"""Below those that the system gives to connections: a port has to stay free between two starts."""
+
+
 class Outside(World):
     """Everything but the bot: rooms, hosts and the configuration."""
+
+    def __init__(self, folder: Path, database: str) -> None:
+        super().__init__(folder, database=database, config=CONFIG)
+        self.port = _free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
 
     async def start_bot(self) -> None:
         """Not in this process; see Stage."""
@@ -118,7 +129,7 @@ async def prepare(supply: Supply, folder: Path) -> Ground:
     """Have a bot start once on an empty database, and give its people tokens."""
     folder.mkdir()
     _furnish(folder)
-    async with Outside(folder, database=supply.template(folder), config=CONFIG) as outside:
+    async with Outside(folder, supply.template(folder)) as outside:
         bot = Bot(Orders(outside.config, "first"))
         assert await bot.until_ready(), bot.ended
         assert await bot.stop() == 0, bot.ended
@@ -142,7 +153,7 @@ async def staged(ground: Ground, folder: Path, replicas: int = 1) -> AsyncIterat
     _furnish(folder)
     url = ground.supply.copy(folder)
     try:
-        async with Outside(folder, database=url, config=CONFIG) as outside:
+        async with Outside(folder, url) as outside:
             configs, addresses = _replicas(outside, replicas)
             db = Database.open(DatabaseSettings(url, "NORMAL"))
             stage = Stage(outside, ground, url, db, configs, addresses)
@@ -180,9 +191,10 @@ def _replicas(outside: Outside, count: int) -> tuple[list[Path], list[str]]:
 
 
 def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
+    for port in _ports:
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is left for another case")
 
 
 @contextmanager

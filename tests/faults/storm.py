@@ -21,6 +21,8 @@ _TARGETS = ("PAY-STG-01", "PAY-WAS-01", "SHOP-APP")
 _HOSTS = {"pay-stg-01": "tomcat", "pay-was-01": "tomcat stays", "shop-host": "shop-app"}
 _SOONEST_S, _LATEST_S = 0.3, 2.0
 """Between two kills."""
+_EARLY = 0.2
+"""Of the kills, those that may meet a process while it starts; the others let it do some work."""
 _MOST_WAITING = 6
 """Decisions that people let pile up before they ask for more."""
 
@@ -97,9 +99,10 @@ async def _blow(stage: Stage, rooms: Rooms, storm: Storm) -> Verdict:
 async def _kill(stage: Stage, draw: random.Random, kills: int) -> None:
     while stage.deaths < kills:
         await asyncio.sleep(draw.uniform(_SOONEST_S, _LATEST_S))
-        bot = draw.choice(stage.bots)
-        if bot.alive and not bot.killed:
-            bot.kill()
+        early = draw.random() < _EARLY
+        victims = [bot for bot in stage.bots if bot.alive and (bot.ready or early)]
+        if victims:
+            draw.choice(victims).kill()
 
 
 async def _calm(stage: Stage, rooms: Rooms, play: Play, draw: random.Random) -> None:

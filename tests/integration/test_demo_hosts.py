@@ -23,7 +23,7 @@ from engine.execution.ssh import (
 )
 from engine.plan import Step
 from prompts.texts import text
-from tests.integration.demo_stage import INVENTORY, Stage, nothing_inside, register, staged
+from tests.integration.demo_stage import INVENTORY, Stage, nothing_inside, staged
 
 
 async def test_a_restart_puts_exactly_the_planned_argv_in_the_ledger(stage: Stage) -> None:
@@ -104,45 +104,6 @@ async def test_a_failed_step_ends_its_asset_and_not_the_next_on_the_host(stage: 
     assert [r.outcome for r in result.steps] == [Outcome.FAILED, Outcome.SKIPPED, Outcome.DONE]
     assert result.steps[0].exit_status == 127
     assert result.outcome is Outcome.FAILED
-
-
-async def test_a_registered_script_is_uploaded_by_hash_and_run(
-    stage: Stage, tmp_path: Path
-) -> None:
-    digest = register(tmp_path / "scripts", "rotate.sh", b"#!/bin/sh\necho rotated\n")
-    result = await stage.run("script_exec", ["WAS-01"], script="rotate.sh", args=["nightly", "a=b"])
-    assert result.outcome is Outcome.DONE
-    assert stage.ledger() == [("was-01", [f".watchstander/{digest}", "nightly", "a=b"])]
-    there = tmp_path / "hosts/homes/was-01/.watchstander" / digest
-    assert there.read_bytes() == b"#!/bin/sh\necho rotated\n"
-    assert stat.S_IMODE(there.stat().st_mode) == 0o700
-    assert stat.S_IMODE(there.parent.stat().st_mode) == 0o700
-    assert [p.name for p in there.parent.iterdir()] == [digest], "no half files stay behind"
-
-
-async def test_a_script_changed_after_the_plan_is_refused(stage: Stage, tmp_path: Path) -> None:
-    register(tmp_path / "scripts", "rotate.sh", b"#!/bin/sh\necho rotated\n")
-    plan = stage.planner.plan("script_exec", ["WAS-01"], {"script": "rotate.sh"})
-    (tmp_path / "scripts/rotate.sh").write_bytes(b"#!/bin/sh\nrm -rf /\n")
-    result = await stage.runner.run(plan, nothing_inside)
-    assert result.outcome is Outcome.FAILED
-    assert result.steps[0].detail.key == "plan_script_gone"
-    register(tmp_path / "scripts", "rotate.sh", b"#!/bin/sh\nrm -rf /\n")
-    again = await stage.runner.run(plan, nothing_inside)
-    assert again.steps[0].detail.key == "plan_script_gone", "registered anew is another script"
-    assert stage.ledger() == []
-
-
-async def test_a_script_folder_that_others_can_write_is_refused(
-    stage: Stage, tmp_path: Path
-) -> None:
-    register(tmp_path / "scripts", "rotate.sh", b"#!/bin/sh\n")
-    folder = tmp_path / "hosts/homes/was-01/.watchstander"
-    folder.mkdir()
-    folder.chmod(0o777)
-    result = await stage.run("script_exec", ["WAS-01"], script="rotate.sh")
-    assert result.steps[0].detail.key == "plan_run_upload"
-    assert stage.ledger() == []
 
 
 async def test_a_wrong_host_key_is_refused_before_anything_is_sent(stage: Stage) -> None:

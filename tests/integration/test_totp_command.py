@@ -12,7 +12,7 @@ import pytest
 
 from bot.commandline.totp import _picture
 from bot.demo_folder import write_folder
-from engine.approvals.second_factor import load_key, open_sealed
+from engine.approvals.second_factor import load_key, make_key, open_sealed
 from tests.integration.command import watchstander
 
 ENROL = ("totp", "enrol", "Grace Palmer", "--config")
@@ -102,6 +102,16 @@ def test_check_names_the_admins_without_one(setup: Path) -> None:
     bad = watchstander("check", "--config", setup)
     assert bad.returncode == 1
     assert "chmod 600" in bad.stdout
+
+
+def test_check_names_whose_secret_another_key_sealed(setup: Path) -> None:
+    watchstander(*ENROL, setup)
+    (setup.parent / "factor.key").unlink()
+    make_key(setup.parent / "factor.key")
+    told = watchstander("check", "--config", setup).stderr
+    assert "factor.key does not open the secret of Grace Palmer" in told
+    watchstander(*ENROL, setup)
+    assert "does not open" not in watchstander("check", "--config", setup).stderr
 
 
 def test_the_picture_is_drawn_for_a_terminal() -> None:

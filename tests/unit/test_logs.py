@@ -40,6 +40,24 @@ def test_every_secret_in_the_settings_is_known() -> None:
     assert set(secrets_in(SETTINGS)) == set(CANARIES)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql+psycopg://ops:canary%2Fpass@db/watch",
+        "postgresql+psycopg://ops:canary/pass@db/watch",
+        "postgresql+psycopg://ops@db/watch?sslmode=require&password=canary/pass",
+        "postgresql+psycopg:///watch?user=ops&password=canary%2Fpass",
+    ],
+)
+def test_a_database_password_is_known_however_it_is_given(address: str) -> None:
+    assert "canary/pass" in set(secrets_in(DatabaseSettings(address)))
+
+
+def test_an_address_without_a_password_holds_none() -> None:
+    for address in ("http://127.0.0.1:11434/v1", "postgresql+psycopg://ops@db:5432/watch"):
+        assert not set(secrets_in(DatabaseSettings(address)))
+
+
 @pytest.mark.parametrize("canary", CANARIES)
 def test_a_known_secret_is_hidden_wherever_it_stands(canary: str) -> None:
     said = line(f"GET https://api.example.org/bot{canary}/getMe", frozenset(secrets_in(SETTINGS)))

@@ -126,7 +126,8 @@ class Link:
         if self._settings.mode == "polling":
             if self._turn is not None and not self._turn.ours():
                 # Telegram lets one poll at a time: the process that holds the lease.
-                self._offset, self._stands_by = None, True
+                # What went wrong with our last poll, its takeover above all, is over with it.
+                self._offset, self._stands_by, self._problem = None, True, None
                 return _STAND_BY
             self._stands_by = False
             return await self._poll()

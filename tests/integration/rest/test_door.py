@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from starlette.exceptions import HTTPException
 
 from handlers.api.door import BODY_LIMIT
 from storage import people, requests, tokens
@@ -93,6 +94,15 @@ async def test_a_large_body_is_refused_before_it_is_read(api: Api) -> None:
             yield b" " * 10_000
 
     refused(await api.min.send("/api/requests", chunks()), 413, "too_large")
+
+
+async def test_a_body_that_came_too_slowly_is_refused_alike(api: Api) -> None:
+    async def ended_by_the_floor() -> AsyncIterator[bytes]:
+        yield b'{"title"'
+        raise HTTPException(408)
+
+    answer = await api.min.send("/api/requests", ended_by_the_floor())
+    refused(answer, 408, "too_slow")
 
 
 @pytest.mark.parametrize(

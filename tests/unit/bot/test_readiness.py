@@ -6,12 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from bot.app import App
+from bot.demo_folder import write_folder
+from bot.metrics import LINK_UP
 from bot.readiness import HealthSettings, Readiness, folders
+from bot.settings import load_settings
 from handlers.services import Link
 from prompts.texts import LANGUAGES, say
-from storage import inbox, outbox, rooms
+from storage import inbox, migrate, outbox, rooms
 from storage.database import Database
 from tests.conftest import FakeClock
+from tests.ssh_keys import write_keys
 
 
 class Ticks:
@@ -129,3 +134,16 @@ def test_each_folder_is_looked_at_once(tmp_path: Path, sqlite: bool) -> None:
     file = tmp_path / "a" / "w.db" if sqlite else None
     assert folders(file, tmp_path / "a" / "audit.checkpoints") == [tmp_path / "a"]
     assert len(folders(file, tmp_path / "b" / "audit.checkpoints")) == 1 + sqlite
+
+
+async def test_a_process_that_is_gone_is_no_link_in_the_metrics(tmp_path: Path) -> None:
+    write_folder(tmp_path, 8484)
+    write_keys(tmp_path / "hosts")
+    app = App(load_settings(tmp_path / "config.toml"))
+    await migrate.upgrade(app.db)
+    LINK_UP.labels("process two").set(1)
+    await app.measure()
+    await app.db.close()
+    names = {sample.labels["name"] for family in LINK_UP.collect() for sample in family.samples}
+    assert "database" in names
+    assert "process two" not in names

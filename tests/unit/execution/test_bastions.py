@@ -10,6 +10,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from engine.execution.bastions import Bastions
 from engine.execution.outcome import Outcome
 from engine.execution.ssh import SshSettings, missing_host_keys
 from engine.inventory import Bastion, Inventory
@@ -55,6 +56,29 @@ async def test_only_so_many_go_through_one_connection(stand: Stand, gate: Server
 
 async def test_its_connection_ends_with_the_last_host_behind_it(stand: Stand, gate: Server) -> None:
     assert (await stand.run(stand.runner(keep=False), *BEHIND)).outcome is Outcome.DONE
+    await gate.gone()
+
+
+async def test_a_connection_that_just_ended_takes_nobody_along(stand: Stand, gate: Server) -> None:
+    async def opened(_: str) -> tuple[asyncssh.SSHClientConnection, tuple[None, ...]]:
+        ssh = await asyncssh.connect(
+            "127.0.0.1",
+            gate.port,
+            username="ops",
+            known_hosts=str(stand.known_hosts),
+            client_keys=[stand.user_key],
+            config=None,
+        )
+        return ssh, ()
+
+    bastions = Bastions(2, opened, lambda _: ())
+    first = await bastions.tunnel("GATE")
+    first.leave()
+    second = await bastions.tunnel("GATE")
+    assert second.ssh is not first.ssh
+    await first.ssh.wait_closed()
+    assert not second.ssh.is_closed()
+    second.leave()
     await gate.gone()
 
 

@@ -7,13 +7,13 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 import pytest
 
 from engine.execution.outcome import Outcome, StepResult
 from engine.execution.ssh import SshSettings
-from engine.execution.turns import Turns
 from tests.unit.execution.ssh_servers import Server, Stand, nothing_inside, silent
 
 
@@ -241,7 +241,8 @@ async def test_hosts_that_are_away_take_no_place_of_others(
         dead = replace(plan.steps[0], endpoint=f"ops@127.0.0.1:{port}")
         steps = (*(replace(dead, host=f"dead-{n}") for n in range(5)), plan.steps[0])
         order = Order()
-        runner = stand.runner(connect_timeout_s=0.5, **{limit: 1})
+        one: dict[str, Any] = {limit: 1}
+        runner = stand.runner(connect_timeout_s=0.5, **one)
         result = await runner.run(replace(plan, steps=steps), nothing_inside, order)
     assert order.ends[0] == 5
     assert [step.outcome for step in result.steps] == [Outcome.FAILED] * 5 + [Outcome.DONE]
@@ -309,8 +310,9 @@ async def test_a_host_by_its_name(stand: Stand, host: Server) -> None:
     [("parallel", 0), ("handshakes", 0), ("connecting", 0), ("kept", -1), ("idle_s", 0)],
 )
 def test_settings_that_would_stop_everything_are_refused(name: str, value: int) -> None:
+    given: dict[str, Any] = {name: value}
     with pytest.raises(ValueError, match=name):
-        SshSettings(Path("known_hosts"), **{name: value})  # type: ignore[arg-type]
+        SshSettings(Path("known_hosts"), **given)
 
 
 async def test_a_key_in_use_may_be_renewed_in_place(stand: Stand, host: Server) -> None:
@@ -323,34 +325,46 @@ async def test_a_key_in_use_may_be_renewed_in_place(stand: Stand, host: Server) 
     assert host.logins == 2
 
 
-async def test_places_go_round_between_runs() -> None:
-    turns = Turns(1)
-    got: list[str] = []
+async def test_a_run_that_is_cancelled_leaves_all_places(stand: Stand, host: Server) -> None:
+    host.pause_s = 5
+    plan = stand.plan()
+    many = replace(plan, steps=tuple(replace(plan.steps[0], host=f"n-{n}") for n in range(4)))
+    runner = stand.runner(parallel=1, connecting=2)
+    run = asyncio.create_task(runner.run(many, nothing_inside))
+    async with asyncio.timeout(5):
+        while not host.commands or host.logins < 3:
+            await asyncio.sleep(0.01)
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    await host.gone()
+    host.pause_s = 0
+    async with asyncio.timeout(5):
+        assert (await runner.run(many, nothing_inside)).outcome is Outcome.DONE
 
-    async def wait(run: str) -> None:
-        async with turns.turn(run):
-            got.append(run)
 
-    await turns.take("first")
-    waiting = [asyncio.create_task(wait(run)) for run in ("a", "a", "a", "b", "b", "c")]
-    await asyncio.sleep(0)
-    turns.give()
-    await asyncio.gather(*waiting)
-    assert got == ["a", "b", "c", "a", "b", "a"]
+async def test_each_asset_of_a_host_has_its_own_key(stand: Stand, host: Server) -> None:
+    other = stand.folder / "other_key"
+    asyncssh.generate_private_key("ssh-ed25519").write_private_key(str(other))
+    stand.assets["H2"] = replace(stand.assets["H1"], code="H2", service="nginx", key=str(other))
+    result = await stand.run(stand.runner(), "H1", "H2")
+    assert [step.outcome for step in result.steps] == [Outcome.DONE, Outcome.FAILED]
+    assert result.steps[1].detail.key == "plan_run_login"
+    assert len(host.commands) == 1
 
 
-async def test_a_waiter_that_is_cancelled_takes_no_place_with_it() -> None:
-    turns = Turns(1)
-    await turns.take("first")
-    gone, handed, last = (asyncio.create_task(turns.take(run)) for run in ("a", "b", "b"))
-    await asyncio.sleep(0)
-    gone.cancel()
-    await asyncio.gather(gone, return_exceptions=True)
-    turns.give()
-    handed.cancel()  # the place was handed to it, and it never knew
-    await asyncio.gather(handed, return_exceptions=True)
-    async with asyncio.timeout(1):
-        await last
-    turns.give()
-    async with asyncio.timeout(1), turns.turn("c"):
-        pass
+async def test_a_run_that_is_called_off_connects_to_no_further_host(
+    stand: Stand, host: Server
+) -> None:
+    class CalledOff(Order):
+        """Says yes until somebody was let in."""
+
+        def may_send(self) -> bool:
+            return not host.logins
+
+    plan = stand.plan()
+    many = replace(plan, steps=tuple(replace(plan.steps[0], host=f"n-{n}") for n in range(3)))
+    result = await stand.runner(connecting=1).run(many, nothing_inside, CalledOff())
+    assert [step.outcome for step in result.steps] == [Outcome.SKIPPED] * 3
+    assert {step.detail.key for step in result.steps} == {"progress_withheld"}
+    assert host.logins == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.execution.outcome import Outcome, RunResult, without_output
@@ -62,6 +62,7 @@ def test_the_worst_step_is_what_became_of_its_host() -> None:
         assert tally_of(result)[state] == ("a",), ends
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(Outcome)), min_size=1))
 def test_each_host_stands_in_one_place_and_the_end_is_told_alike(
     ends: list[tuple[str, Outcome]],

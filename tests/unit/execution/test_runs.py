@@ -110,7 +110,6 @@ async def test_the_card_tells_what_an_action_waits_for(yard: Yard) -> None:
     for _ in range(2):
         await yard.propose("disk_status", "ONE")
     await yard.ends(1, State.RUNNING)
-    yard.hosts.delay_s = 0
     fields = []
     async with yard.db.read() as tx:
         for number in (1, 2):
@@ -118,6 +117,7 @@ async def test_the_card_tells_what_an_action_waits_for(yard: Yard) -> None:
             for language in LANGUAGES:
                 card = action_card(shown, language, {"cancel": "t"})
                 fields.append([field.value for field in card.fields if "ONE" in field.value][1:])
+    yard.hosts.delay_s = 0
     assert fields[:3] == [[], [], []]
     assert fields[3][0].startswith("ONE: #1 has it since ")
     assert fields[3][0].endswith("place 1 in line")

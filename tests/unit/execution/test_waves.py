@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.execution.outcome import Outcome, RunResult, StepResult, skipped, without_output
@@ -144,6 +144,7 @@ steps = st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=20)
 ends = st.dictionaries(st.integers(0, 19), st.sampled_from([BAD, LOST]))
 
 
+@settings(deadline=None)
 @given(steps, ends, st.integers(1, 4), st.integers(0, 40), st.integers())
 async def test_whatever_fails_when_no_later_wave_is_touched(
     words: list[str], ends: dict[int, Outcome], wave: int, yeses: int, seed: int
@@ -171,6 +172,7 @@ async def test_whatever_fails_when_no_later_wave_is_touched(
     assert all(r.outcome is not Outcome.SKIPPED for n, r in enumerate(result.steps) if n in sent)
 
 
+@settings(deadline=None)
 @given(steps, st.integers(0, 40), st.integers())
 async def test_after_a_no_nothing_is_sent_anywhere(words: list[str], yeses: int, seed: int) -> None:
     hosts, watch = Hosts(seed=seed), Watching(yeses)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -126,6 +127,40 @@ async def test_of_a_crash_every_host_is_listed_with_what_is_known(
         "pay-was-01: systemctl restart -- tomcat → begun, end unknown",
     ]
     assert told(shown, "progress_field_lost") == "1 of 2 done, 1 running"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_why_a_host_did_not_end_well_is_on_its_card(
+    stage: Stage, action: Action, language: str
+) -> None:
+    away = text("plan_run_unreachable", host="pay-stg-01", reason="Connection refused")
+    steps = Plan.from_json(action.plan).steps
+    result = RunResult(
+        (
+            without_output(steps[0], Outcome.FAILED, away),
+            replace(
+                without_output(steps[1], Outcome.FAILED, text("plan_run_exit", status=3)),
+                exit_status=3,
+                output="no such unit\n",
+            ),
+        )
+    )
+    ended = replace(action, state=State.FAILED, result=result.to_json())
+    shown = await card(stage, ended, language)
+    assert shown.code.splitlines() == [
+        "pay-stg-01: systemctl restart -- tomcat → FAILED",
+        say(away, language),
+        "pay-was-01: systemctl restart -- tomcat → FAILED (exit 3)",
+        "no such unit",
+    ]
+
+
+async def test_one_reason_for_many_hosts_stands_once(stage: Stage, action: Action) -> None:
+    why = text("progress_wave_ended", host="a")
+    steps = Plan.from_json(action.plan).steps
+    result = RunResult(tuple(without_output(step, Outcome.SKIPPED, why) for step in steps))
+    shown = await card(stage, replace(action, state=State.FAILED, result=result.to_json()))
+    assert len(steps) == 2 and shown.code.splitlines().count(say(why, "en")) == 1
 
 
 @pytest.mark.parametrize("called_off", [True, False])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from storage import attempts, freezes, incidents
+from storage import attempts, failpoints, freezes, incidents
+from storage.database import Away
 from storage.incident_tables import attempts as attempt_rows
 from storage.incident_tables import incidents as incident_rows
 from storage.lifecycle import AttemptMove, AttemptState, IncidentState
@@ -88,6 +89,31 @@ async def test_a_repair_that_meets_a_bug_is_told_and_does_not_spin(
     for _ in range(4):
         await ward.step(minutes=2)
     assert (await ward.yard.said()).count("heal_fault") == 1
+
+
+async def test_a_repair_goes_on_at_once_when_the_database_is_back(
+    ward: Ward, caplog: pytest.LogCaptureFixture
+) -> None:
+    await ward.report()
+    await acting(ward)
+    await ward.approve()
+
+    def reached(point: str, when: str) -> None:
+        if (point, when) == ("attempts.update", "before"):
+            raise Away("the database cannot be used: the server closed the connection")
+
+    failpoints.arm(reached)
+    try:
+        for _ in range(4):
+            with pytest.raises(Away):
+                await ward.step(seconds=1)
+    finally:
+        failpoints.arm(None)
+    assert (await ward.attempts())[0].state is AttemptState.ACTING
+    await ward.step(seconds=1)
+    assert (await ward.attempts())[0].state is AttemptState.AFTER
+    assert "heal_fault" not in await ward.yard.said()
+    assert caplog.text.count("waits: the database cannot be used") == 4
 
 
 async def test_an_incident_that_meets_a_bug_calls_a_person(

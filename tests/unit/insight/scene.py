@@ -77,6 +77,7 @@ class Scene:
         async with self.db.write() as tx:
             new = NewAction(type, "", self.jun.id, None, None, plan)
             made = await actions.insert(tx, new, self.jun.actor)
+            assert made is not None
             await actions.move(tx, made.id, Move.QUEUE, "test")
             await actions.move(tx, made.id, Move.CLAIM, "test", values={"started_at": tx.now})
             await actions.move(tx, made.id, ends or Move.SUCCEED, "test")

@@ -141,6 +141,7 @@ class Shelves:
             requester = await people.itself(tx)
             new = NewAction("server_restart", "", requester.id, None, None, PLAN)
             action = await actions.insert(tx, new, WATCHSTANDER)
+            assert action is not None
             found: Mapping[str, Any] = {"before": [_finding(False)], "after": [_finding(good)]}
             acted = {"action_id": action.id, "findings": found}
             await attempts.move(tx, attempt, AttemptMove.ACT, values=acted)

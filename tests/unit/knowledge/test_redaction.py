@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from engine.redaction import MARK, redacted, without_name
+from engine.redaction import redacted, without_name
+from storage.redaction import MARK
 
 NAME = "OPENSSH PRIVATE KEY"
 KEY = f"-----BEGIN {NAME}-----\nb3BlbnNzaC1rZXktdjEAAAAA\nAAAA\n-----END {NAME}-----"
@@ -26,6 +27,7 @@ KEY = f"-----BEGIN {NAME}-----\nb3BlbnNzaC1rZXktdjEAAAAA\nAAAA\n-----END {NAME}-
         ("密碼：qwer1234", "qwer1234"),
         ("mysql --password hunter2 -h db", "hunter2"),
         ("curl -H 'Authorization: Bearer abcdefgh.ijkl'", "abcdefgh"),
+        ("Authorization: Basic dXNlcjpwYXNz", "dXNlcjpwYXNz"),
         ("postgresql://ops:hunter2@db/pay", "hunter2"),
         ("use xoxb-1234567890-abcdef", "xoxb-1234567890"),
         ("use ghp_0123456789abcdefghijABCDEFGHIJ", "ghp_0123"),
@@ -56,6 +58,13 @@ def test_a_secret_is_taken_out(said: str, secret: str) -> None:
         "INC-20261120-0001 (2026-11-20 09:00) PAY-WAS-01",
         "https://wiki.example.org/a:b/c and ops@example.org",
         "sha256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "Basic troubleshooting of VPN",
+        "Basic authentication failed, and so did bearer authentication",
+        "Basic 監控系統於今日上午九點三十分發生異常請協助查看並回報給值班人員，謝謝",
+        "bearer 토큰만료401오류발생 확인 부탁드립니다",
+        "Basic 서버모니터링2호기점검",
+        "http://10.0.0.1:8080,admin@example.com",
+        '{"url":"http://h:8080","mail":"ops@example.org"}',
         "",
     ],
 )

@@ -139,7 +139,11 @@ async def _running(app: App, door: socket.socket) -> AsyncIterator[None]:
 
 
 async def _hand_over(app: App) -> None:
+    if not app.db.is_shared:
+        return
     try:
+        if app.roles.holds("audit"):
+            await _sign(app)
         await app.roles.release()
     # The boundary: with the database away, the leases end by themselves.
     except Exception:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Iterable
 
@@ -19,6 +20,11 @@ HEADER_LIMIT = 32 * 1024
 HEADERS_LIMIT = 100
 BODY_WITHIN_S = 30.0
 """Seconds in which a body must have come; who sends slower holds a connection for nothing."""
+
+REST_LIMIT = 64 * 1024 * 1024
+"""Bytes of a refused body that are read and thrown away, so that its sender hears the answer."""
+REST_WITHIN_S = 2.0
+"""Seconds in which that must be done."""
 
 HEADERS = {
     # Answers are data; the pages of the web room and of /docs name their own, wider policies.
@@ -60,6 +66,7 @@ class Floor:
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
+        body = _Body(receive, self._ceiling)
 
         async def answer(message: Message) -> None:
             nonlocal begun
@@ -68,6 +75,8 @@ class Floor:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+            elif not message.get("more_body", False):
+                await body.throw_away()
             await send(message)
 
         refused = _too_long(scope) or self._too_large(scope)
@@ -75,7 +84,7 @@ class Floor:
             await _refuse(answer, *refused)
             return
         try:
-            await self._app(scope, _Body(receive, self._ceiling), answer)
+            await self._app(scope, body, answer)
         except Exception:
             # The boundary: the server writes the log; the caller learns nothing of the inside.
             if not begun:
@@ -107,6 +116,7 @@ class _Body:
             async with asyncio.timeout_at(self._ends):
                 message = await self._receive()
         except TimeoutError:
+            self._whole = True  # nobody waits for the rest of it
             raise HTTPException(408, f"the body took longer than {BODY_WITHIN_S:.0f} s") from None
         self._left -= len(message.get("body", b""))
         if self._left < 0:
@@ -114,6 +124,20 @@ class _Body:
             raise HTTPException(413)
         self._whole = not message.get("more_body", False)
         return message
+
+    async def throw_away(self) -> None:
+        """Read what the route left unread, for a moment.
+
+        A connection that is closed with bytes unread is reset, and the answer with it: whoever
+        sent too much would never learn that it was too much.
+        """
+        left = REST_LIMIT
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(REST_WITHIN_S):
+                while not self._whole and left > 0:
+                    message = await self._receive()
+                    left -= len(message.get("body", b""))
+                    self._whole = not message.get("more_body", False)
 
 
 def _too_long(scope: Scope) -> tuple[int, str, str] | None:

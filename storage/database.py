@@ -262,7 +262,7 @@ class Database:
         self._hearers[channel] = heard
 
     async def serve_signals(self) -> None:
-        """Pass on what other processes commit, until cancelled; raises when the link breaks."""
+        """Pass on what other processes commit, until cancelled. Raises Away: the link broke."""
         if not self.is_shared:
             await asyncio.Event().wait()
 
@@ -278,7 +278,10 @@ class Database:
                 if channel in self._hearers:
                     self._hearers[channel](words)
 
-        await signals.listen(self._writer.url, self._me, everything, heard)
+        try:
+            await signals.listen(self._writer.url, self._me, everything, heard)
+        except signals.Broken as error:
+            raise Away(f"no news from the other processes: {error}") from error
 
     def announce(self, topics: set[str]) -> None:
         """Wake the loops that wait for these topics in this process."""

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -35,6 +36,10 @@ async def send(
     await connection.execute(sa.select(sa.func.pg_notify(_CHANNEL, packed)))
 
 
+Broken = psycopg.OperationalError
+"""The link to the server broke, or cannot be made."""
+
+
 async def listen(
     url: sa.URL,
     me: str,
@@ -43,7 +48,7 @@ async def listen(
     ask_every_s: float = _ASK_EVERY_S,
     answer_s: float = _ANSWER_S,
 ) -> None:
-    """Hear what the others commit, until cancelled. Raises psycopg.Error when the link breaks.
+    """Hear what the others commit, until cancelled. Raises Broken.
 
     ``listening`` is called once nothing more can be missed.  Asked every ``ask_every_s`` seconds, a
     server that gives no answer within ``answer_s`` counts as a link that broke.

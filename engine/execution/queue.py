@@ -24,7 +24,7 @@ from engine.execution.runs import Runs, lose
 from storage import actions, beats, holds, job_tables
 from storage.actions import Guard
 from storage.beats import Beat
-from storage.database import Database
+from storage.database import Away, Database
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,15 @@ class Queue:
         if self._closing:
             await asyncio.Event().wait()
         await self._make_tables()
-        app = self._app()
+        try:
+            await self._work_together(self._app())
+        except ConnectorException as error:
+            raise Away(f"the queue cannot be used: {error.__cause__ or error}") from error
+        if not self._closing:
+            log.warning("the queue's worker stopped; it begins again")
+
+    async def _work_together(self, app: App) -> None:
+        """Feeder and worker side by side, until one of them ends."""
         async with app.open_async():
             self._worker = worker = self._make_worker(app)
             parts = [
@@ -86,8 +94,6 @@ class Queue:
                 await asyncio.gather(*parts, return_exceptions=True)
         for part in ended:
             part.result()
-        if not self._closing:
-            log.warning("the queue's worker stopped; it begins again")
 
     async def drain(self) -> None:
         """Take no more jobs, and wait for what runs. The other processes do the rest."""

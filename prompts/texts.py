@@ -54,7 +54,7 @@ def say(message: Text | str, language: str) -> str:
     """
     if isinstance(message, str):
         return message
-    template = _templates(language if language in LANGUAGES else DEFAULT_LANGUAGE)[message.key]
+    template = _template(message.key, language if language in LANGUAGES else DEFAULT_LANGUAGE)
     values = {name: _spoken(value, language) for name, value in message.values.items()}
     return template.render(values)
 
@@ -98,12 +98,18 @@ def catalogue() -> dict[str, dict[str, str]]:
 
 
 @cache
-def _templates(language: str) -> dict[str, jinja2.Template]:
+def _template(key: str, language: str) -> jinja2.Template:
+    """Compiled when it is first said: all of them together would take half of a start."""
+    return _environment().from_string(catalogue()[key][language])
+
+
+@cache
+def _environment() -> jinja2.Environment:
     # Plain text, not HTML: each platform escapes what it draws.
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701
     environment.filters["josa"] = josa
     environment.filters["clock"] = clock
-    return {key: environment.from_string(entry[language]) for key, entry in catalogue().items()}
+    return environment
 
 
 def josa(word: object, pair: str) -> str:

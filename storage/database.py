@@ -22,7 +22,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
 
 from storage import failpoints, signals
-from storage.postgresql_connection import connect_args
 from storage.sqlite_connection import connect
 from storage.turns import Turns
 
@@ -193,6 +192,9 @@ class Database:
         """
         url = sa.make_url(settings.url)
         if url.get_backend_name() != "sqlite":
+            # Here, so that a bot on SQLite never loads PostgreSQL's driver.
+            from storage.postgresql_connection import connect_args
+
             engine = create_async_engine(
                 url,
                 pool_pre_ping=True,

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.postgresql_connection import Connection
+if TYPE_CHECKING:
+    from storage.postgresql_connection import Connection
 
 _CHANNEL = "watchstander"
 _LONGEST = 7_900
@@ -36,8 +36,8 @@ async def send(
     await connection.execute(sa.select(sa.func.pg_notify(_CHANNEL, packed)))
 
 
-Broken = psycopg.OperationalError
-"""The link to the server broke, or cannot be made."""
+class Broken(Exception):
+    """The link to the server broke, or cannot be made; the message is the driver's."""
 
 
 async def listen(
@@ -53,8 +53,29 @@ async def listen(
     ``listening`` is called once nothing more can be missed.  Asked every ``ask_every_s`` seconds, a
     server that gives no answer within ``answer_s`` counts as a link that broke.
     """
+    # Here, so that a bot on SQLite never loads PostgreSQL's driver.
+    import psycopg
+
+    from storage.postgresql_connection import Connection
+
     address = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    opened = await Connection.connect(address, autocommit=True, connect_timeout=round(answer_s) + 1)
+    try:
+        opened = await Connection.connect(
+            address, autocommit=True, connect_timeout=round(answer_s) + 1
+        )
+        await _hear(opened, me, listening, heard, ask_every_s, answer_s)
+    except psycopg.OperationalError as error:
+        raise Broken(str(error).strip()) from error
+
+
+async def _hear(
+    opened: Connection,
+    me: str,
+    listening: Callable[[], None],
+    heard: Heard,
+    ask_every_s: float,
+    answer_s: float,
+) -> None:
     async with opened as connection:
         connection.patience_s = answer_s
         await connection.execute(f"LISTEN {_CHANNEL}")

@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from bot.app import App, command_menu
+from bot.app import App
 from bot.platforms.telegram.platform import TelegramPlatform
 from bot.serving import serve
 from bot.settings import load_settings
 from engine.language import lexicon
+from prompts import texts
 from storage import failpoints
 from storage.failpoints import When
 
@@ -187,7 +188,9 @@ def _warm() -> None:
     import uvicorn.protocols.websockets.websockets_sansio_impl  # noqa: F401
 
     lexicon.warm()
-    command_menu()
+    for key in texts.catalogue():
+        for language in texts.LANGUAGES:
+            texts._template(key, language)
 
 
 _warm()
